@@ -1,0 +1,71 @@
+import type { ColumnType } from './column.ts'
+
+/** What every source can be told, whatever its kind. */
+export interface SourceOptions {
+  /** A cron expression (UTC), `off`, or seconds between runs; the default schedule without one. */
+  readonly every?: string | number
+  readonly guard?: Partial<GuardSettings>
+}
+
+/** The publish guard's limits; shares are 0 to 1. */
+export interface GuardSettings {
+  /** Refuse a table that lost more than this share of its rows. */
+  readonly maxLostShare: number
+  /** Refuse a schema that lost a column. */
+  readonly freezeColumns: boolean
+}
+
+export interface FileSourceOptions extends SourceOptions {
+  readonly path: string
+  /** The table's name; the source's own without one. */
+  readonly table?: string
+  /** Guessed from the file's name without one: `.json`, `.ndjson`, `.jsonl`, `.csv`, `.tsv`, each also with `.gz`. */
+  readonly format?: 'json' | 'ndjson' | 'csv' | 'tsv'
+  readonly key?: readonly string[]
+  readonly types?: Readonly<Record<string, ColumnType>>
+  /** CSV and TSV: unquoted cells that mean NULL. Default: the empty one. A quoted cell is always text. */
+  readonly nulls?: readonly string[]
+}
+
+/** A source as the configuration declares it: data only, so that reading a configuration loads nothing heavy. */
+export interface FileDescriptor {
+  readonly kind: 'file'
+  readonly options: FileSourceOptions
+}
+
+/** Grows by one member with each folder in `lib/sources/`. */
+export type SourceDescriptor = FileDescriptor
+
+/** Everything that can be set, checked and complete. Entry files make it; `lib/` is handed what it needs. */
+export interface Settings {
+  readonly host: string
+  readonly port: number
+  /** Absolute. */
+  readonly dataDir: string
+  /** Keys from the environment; empty when one has to be made. */
+  readonly apiKeys: readonly string[]
+  /** Cron expression in UTC or `off`. */
+  readonly schedule: string
+  readonly syncInServer: boolean
+  readonly logLevel: string
+  readonly readyMaxAgeMs: number | null
+  readonly bodyCacheBytes: number
+  /** Full answers beyond this are not kept on disk: they are written from the rows each time. */
+  readonly bodyFileBytes: number
+  readonly sseMaxBytes: number
+  readonly maxStreams: number
+  readonly leaseTtlMs: number
+  readonly alertWebhookUrl: string | null
+  readonly guard: GuardSettings
+  readonly changeLog: {
+    readonly maxAgeMs: number
+    readonly maxEntries: number
+    readonly maxBytes: number
+    readonly maxBatch: number
+  }
+  /** In the order of the configuration; the first is the default of `/fetch-data`. `schedule` is resolved. */
+  readonly sources: ReadonlyMap<
+    string,
+    { readonly descriptor: SourceDescriptor; readonly schedule: string; readonly guard: GuardSettings }
+  >
+}

@@ -1,0 +1,97 @@
+import type { Column } from './column.ts'
+import type { Watermark } from './watermark.ts'
+
+/** A published table, as `active.json` describes it. */
+export interface TableInfo {
+  readonly name: string
+  readonly rows: number
+  readonly key: readonly string[]
+  readonly columns: readonly Column[]
+  /** Digest of all rows, whatever their order: see `row-digest.ts`. Hexadecimal. */
+  readonly digest: string
+  /** Byte length of the full answer as JSON, without content coding. 0 until it is rendered. */
+  readonly bodyBytes: number
+}
+
+/** The pointer: what `active.json` holds. It alone decides which file is served. */
+export interface Pointer {
+  readonly format: 1
+  readonly source: string
+  /** Never used before and never used again. */
+  readonly snapshot: string
+  /** File name inside the source's folder. */
+  readonly file: string
+  /** What a rollback goes back to. */
+  readonly previous: Omit<Pointer, 'previous'> | null
+  readonly watermark: Watermark
+  /** Local number of the newest batch in the file; the pointer gives this one its watermark. */
+  readonly batch: number
+  /**
+   * Changes after this watermark are in the log; a reader that knows less has to fetch the tables again. The own
+   * watermark when the log begins with this snapshot.
+   */
+  readonly logFrom: Watermark
+  /** The file was published before and is back: its log tells of rows that are no longer so. */
+  readonly isRolledBack: boolean
+  /** Digest over all tables: equal digests mean equal tables, columns and rows. Hexadecimal. */
+  readonly digest: string
+  /** The upstream state that was pulled (`Plan.identity`) and a fingerprint of the configuration it was read with. */
+  readonly identity: string
+  readonly shape: string
+  readonly tables: readonly TableInfo[]
+  /** Epoch milliseconds. */
+  readonly publishedAt: number
+  /** When its rows were read: what the upstream had is known up to here. Epoch milliseconds. */
+  readonly checkedAt: number
+  readonly generation: number
+  readonly run: string
+}
+
+export const CODINGS = ['identity', 'zstd', 'br', 'gzip'] as const
+/** A content coding in which full answers are kept ready. */
+export type Coding = (typeof CODINGS)[number]
+
+/** Reads rows of one table in a mounted snapshot; every statement it runs is bounded by an index. */
+export interface RowReader {
+  /**
+   * The rows at positions `from` to `to` (1-based, inclusive, upstream order) as arrays of cells in the order of
+   * `columns`; cells are as stored, integers beyond 2^53 as text. At most 10,000 rows a call.
+   */
+  rows(from: number, to: number): unknown[][]
+}
+
+/** A snapshot that this process has open. Stays readable until `using` ends, whatever is published meanwhile. */
+export interface MountedSnapshot {
+  readonly pointer: Pointer
+  table(name: string): TableInfo | undefined
+  reader(table: string, columns: readonly Column[]): RowReader
+  /**
+   * Path of the full answer of a table (the JSON envelope of `/fetch-data`) in a coding, kept beside the snapshot;
+   * undefined where there is none (it is then streamed from the rows).
+   */
+  bodyFile(table: string, coding: Coding): string | undefined
+  /** Keeps the snapshot's files until released, beyond the next publishes. */
+  pin(): Disposable
+}
+
+/** The snapshots of all sources, as one process sees them. */
+export interface Snapshots {
+  /** The active snapshot, or undefined before the first publish. Never waits. */
+  active(source: string): MountedSnapshot | undefined
+  /** Calls `listener` after this process has mounted a new snapshot. */
+  onPublish(listener: (source: string, pointer: Pointer) => void): Disposable
+}
+
+/** How the full answer of `/fetch-data` begins: the rows' JSON, separated by commas, and `ENVELOPE_END` follow. */
+export function envelopeStart(facts: { source: string; snapshot: string; count: number; publishedAt: number }): string {
+  const head = {
+    status: 'success',
+    source: facts.source,
+    snapshot: facts.snapshot,
+    count: facts.count,
+    last_updated: new Date(facts.publishedAt).toISOString(),
+  }
+  return `${JSON.stringify(head).slice(0, -1)},"data":[`
+}
+
+export const ENVELOPE_END = ']}'
