@@ -1,0 +1,311 @@
+import { keyText } from '../row-key.ts'
+import { rowToJson } from '../row-json.ts'
+import type { Settings } from '../settings.ts'
+import type { Pointer, TableInfo } from '../snapshot.ts'
+import { every, literal, quote, type Database } from './database.ts'
+import { sqlNames } from './names.ts'
+import { CHANGED_AT, POSITION, readBases, SqlTable, VERSION, type RowBase } from './snapshot-schema.ts'
+
+export type LogBounds = Settings['changeLog']
+
+export interface Comparison {
+  /** False when the staged tables are, in content and shape, those of the active snapshot. */
+  readonly isChanged: boolean
+  readonly puts: number
+  readonly deletes: number
+  /** Tables whose readers have to fetch them again. */
+  readonly resyncs: readonly string[]
+}
+
+const PAGE = 2000
+
+/**
+ * Compares what was pulled with the active snapshot, gives each row its version, and writes the differences as one
+ * batch behind the log that the active snapshot carries. All in the staged file.
+ */
+export function compare(
+  db: Database,
+  tables: readonly SqlTable[],
+  options: {
+    active: { pointer: Pointer; path: string } | undefined
+    /** What the staged rows have as their version. */
+    bases: ReadonlyMap<string, RowBase>
+    /** Number of the batch to write. */
+    batch: number
+    at: number
+    bounds: LogBounds
+  },
+): Comparison {
+  const { active, at, batch } = options
+  if (active !== undefined) db.exec(`ATTACH ${literal(active.path)} AS old`)
+  try {
+    return db.transaction(() => {
+      const log = new BatchWriter(db, batch, options.bounds.maxBatch)
+      for (const table of tables)
+        compareTable(db, table, { active: active?.pointer, bases: options.bases, batch, at, log })
+      const gone = active?.pointer.tables.filter((old) => !tables.some((table) => table.name === old.name)) ?? []
+      for (const table of gone) log.resync(table.name)
+      if (active !== undefined) carryLog(db, { pointer: active.pointer, at, bounds: options.bounds })
+      log.finish(at)
+      return {
+        isChanged: active === undefined || log.hasEntries,
+        puts: log.puts,
+        deletes: log.deletes,
+        resyncs: log.resyncs,
+      }
+    })()
+  } finally {
+    if (active !== undefined) db.exec('DETACH old')
+  }
+}
+
+interface TableContext {
+  bases: ReadonlyMap<string, RowBase>
+  active: Pointer | undefined
+  batch: number
+  at: number
+  log: BatchWriter
+}
+
+function compareTable(db: Database, table: SqlTable, context: TableContext): void {
+  const { batch, at, log } = context
+  const info = context.active?.tables.find((old) => old.name === table.name)
+  const isComparable = info !== undefined && sameShape(info, table)
+  const staged = context.bases.get(table.name)
+  const own = staged?.version === batch ? staged : { version: batch, at }
+  const base = isComparable ? oldBase(db, table.name) : own
+  if (!isSameBase(staged, base)) setVersions(db, table, base)
+  describe(db, table, base)
+  if (!isComparable) {
+    log.resync(table.name)
+    return
+  }
+  // Which SQL name a column has depends on the columns before it, and those may have changed places.
+  const old = new SqlTable({
+    name: table.name,
+    position: table.position,
+    key: table.key,
+    sqlName: oldName(db, table.name),
+    columns: info.columns,
+  })
+  findChanges(db, table, old)
+  log.table(table, old)
+  const name = quote(table.sqlName)
+  const sameKey = table.key.map((column) => `t.${table.sql(column)} = o.${old.sql(column)}`).join(' AND ')
+  // Rows that changed before and not now keep the version they got then.
+  db.exec(
+    `UPDATE ${name} AS t SET ${VERSION} = o.${VERSION}, ${CHANGED_AT} = o.${CHANGED_AT}
+       FROM old.${quote(old.sqlName)} o WHERE o.${VERSION} > ${base.version} AND ${sameKey};
+     UPDATE ${name} SET ${VERSION} = ${batch}, ${CHANGED_AT} = ${at} WHERE ${POSITION} IN (SELECT position FROM temp._hf_puts);
+     DROP TABLE temp._hf_puts; DROP TABLE temp._hf_deletes;`,
+  )
+}
+
+/** Gives all rows one version. */
+function setVersions(db: Database, table: SqlTable, { version, at }: RowBase): void {
+  const name = quote(table.sqlName)
+  db.exec(
+    `DROP INDEX ${table.changedIndex};
+     UPDATE ${name} SET ${VERSION} = ${version}, ${CHANGED_AT} = ${at};
+     CREATE INDEX ${table.changedIndex} ON ${name} (${VERSION}) WHERE ${VERSION} > ${version}`,
+  )
+}
+
+function isSameBase(a: RowBase | undefined, b: RowBase | undefined): boolean {
+  return a?.version === b?.version && a?.at === b?.at
+}
+
+function describe(db: Database, table: SqlTable, base: RowBase): void {
+  const rows =
+    db
+      .prepare<[], number>(`SELECT count(*) FROM ${quote(table.sqlName)}`)
+      .pluck()
+      .get() ?? 0
+  db.prepare(
+    `INSERT INTO _hf_tables (position, name, key, columns, rows, base_version, base_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  ).run(
+    table.position,
+    table.name,
+    JSON.stringify(table.key),
+    JSON.stringify(table.columns),
+    rows,
+    base.version,
+    base.at,
+  )
+}
+
+/** Leaves the changed rows in `_hf_puts` (positions here) and `_hf_deletes` (positions there). */
+function findChanges(db: Database, table: SqlTable, old: SqlTable): void {
+  const name = quote(table.sqlName)
+  const before = `old.${quote(old.sqlName)}`
+  const sameKey = table.key.map((column) => `n.${table.sql(column)} = o.${old.sql(column)}`).join(' AND ')
+  const rest = table.columns.filter((column) => !table.key.includes(column.name))
+  const same = every(rest.map((column) => `n.${table.sql(column.name)} IS o.${old.sql(column.name)}`))
+  // Most rows are where they were: two scans side by side settle those, and only the others are looked up by key.
+  db.exec(
+    `CREATE TEMP TABLE _hf_moved AS
+       SELECT n.${POSITION} AS position FROM main.${name} n
+        WHERE NOT EXISTS (SELECT 1 FROM ${before} o WHERE o.${POSITION} = n.${POSITION} AND ${sameKey} AND ${same});
+     CREATE TEMP TABLE _hf_puts AS
+       SELECT n.${POSITION} AS position FROM temp._hf_moved m CROSS JOIN main.${name} n ON n.${POSITION} = m.position
+        WHERE NOT EXISTS (SELECT 1 FROM ${before} o WHERE ${sameKey} AND ${same});
+     DROP TABLE temp._hf_moved;`,
+  )
+  const count = db.prepare<[], number>(`SELECT count(*) FROM main.${name}`).pluck().get() ?? 0
+  const oldCount = db.prepare<[], number>(`SELECT count(*) FROM ${before}`).pluck().get() ?? 0
+  const kept = db
+    .prepare<[], number>(
+      `SELECT count(*) FROM temp._hf_puts p CROSS JOIN main.${name} n ON n.${POSITION} = p.position
+        WHERE EXISTS (SELECT 1 FROM ${before} o WHERE ${sameKey})`,
+    )
+    .pluck()
+    .get() as number
+  const puts = db.prepare<[], number>(`SELECT count(*) FROM temp._hf_puts`).pluck().get() as number
+  // Old rows that are still here: all new ones but those whose key is new. Without a loss there is nothing to look for.
+  const stillHere = count - puts + kept
+  db.exec(
+    `CREATE TEMP TABLE _hf_deletes AS SELECT o.${POSITION} AS position FROM ${before} o
+       WHERE ${stillHere < oldCount} AND NOT EXISTS (SELECT 1 FROM main.${name} n WHERE ${sameKey})`,
+  )
+}
+
+/** Writes one batch; a table with more changes than a batch may have becomes one `resync`. */
+class BatchWriter {
+  readonly #db: Database
+  readonly #batch: number
+  readonly #maxEntries: number
+  readonly #insert
+  #entries = 0
+  #bytes = 0
+  puts = 0
+  deletes = 0
+  readonly resyncs: string[] = []
+
+  constructor(db: Database, batch: number, maxEntries: number) {
+    this.#db = db
+    this.#batch = batch
+    this.#maxEntries = maxEntries
+    this.#insert = db.prepare(`INSERT INTO _hf_log (batch, table_name, key, op, row) VALUES (${batch}, ?, ?, ?, ?)`)
+  }
+
+  get hasEntries(): boolean {
+    return this.#entries > 0
+  }
+
+  resync(table: string): void {
+    this.resyncs.push(table)
+    this.#add(table, '', 'resync', null)
+  }
+
+  /** Adds what `findChanges` found. */
+  table(table: SqlTable, old: SqlTable): void {
+    const puts = this.#count('_hf_puts')
+    const deletes = this.#count('_hf_deletes')
+    this.puts += puts
+    this.deletes += deletes
+    if (this.#entries + puts + deletes > this.#maxEntries) {
+      this.resync(table.name)
+      return
+    }
+    for (const row of this.#pages('_hf_deletes', `old.${quote(old.sqlName)}`, old, old.key.length)) {
+      this.#add(table.name, keyText(row), 'delete', null)
+    }
+    const toJson = rowToJson(table.columns)
+    for (const row of this.#pages('_hf_puts', `main.${quote(table.sqlName)}`, table, Infinity)) {
+      this.#add(table.name, keyText(row.slice(0, table.key.length)), 'put', toJson(row.slice(table.key.length)))
+    }
+  }
+
+  finish(at: number): void {
+    if (this.#entries === 0) return
+    this.#db
+      .prepare('INSERT INTO _hf_batches (batch, watermark, at, entries, bytes) VALUES (?, NULL, ?, ?, ?)')
+      .run(this.#batch, at, this.#entries, this.#bytes)
+  }
+
+  /** Rows at the positions in `changes`: the key's cells, then (if wanted) all columns' cells. */
+  *#pages(changes: string, from: string, table: SqlTable, columns: number): Generator<unknown[]> {
+    const key = table.key.map((name) => table.columns.find((column) => column.name === name))
+    const read = [...key, ...(columns === Infinity ? table.columns : [])].map((column) => table.read(column!, 't.'))
+    const page = this.#db
+      .prepare<[number, number], unknown[]>(
+        `SELECT ${read.join(', ')} FROM temp.${changes} c CROSS JOIN ${from} t ON t.${POSITION} = c.position
+          WHERE c.rowid > ? AND c.rowid <= ? ORDER BY c.rowid`,
+      )
+      .raw()
+    for (let after = 0, end = this.#count(changes); after < end; after += PAGE) yield* page.all(after, after + PAGE)
+  }
+
+  #count(changes: string): number {
+    return this.#db.prepare<[], number>(`SELECT count(*) FROM temp.${changes}`).pluck().get() as number
+  }
+
+  #add(table: string, key: string, op: string, row: string | null): void {
+    this.#insert.run(table, key, op, row)
+    this.#entries++
+    this.#bytes += key.length + (row?.length ?? 0)
+  }
+}
+
+/** Copies the log that the active snapshot carries, within its bounds; the batch of its pointer gets its watermark. */
+function carryLog(db: Database, options: { pointer: Pointer; at: number; bounds: LogBounds }): void {
+  const { pointer, at, bounds } = options
+  // After a rollback the log of the file tells of rows that are no longer so.
+  if (pointer.isRolledBack) return
+  const prune = db
+    .prepare<[number, number, number], number>(
+      `SELECT coalesce(max(batch), 0) FROM (
+         SELECT batch, at,
+           sum(entries) OVER (ORDER BY batch DESC) AS entries_since,
+           sum(bytes) OVER (ORDER BY batch DESC) AS bytes_since
+         FROM old._hf_batches)
+       WHERE at < ? OR entries_since > ? OR bytes_since > ?`,
+    )
+    .pluck()
+    .get(at - bounds.maxAgeMs, bounds.maxEntries, bounds.maxBytes)
+  db.prepare('INSERT INTO _hf_log SELECT * FROM old._hf_log WHERE batch > ?').run(prune)
+  // The newest pruned batch stays as an empty one: its watermark is where the log begins.
+  db.prepare(
+    `INSERT INTO _hf_batches
+       SELECT batch, iif(batch = $newest, $watermark, watermark), at,
+              iif(batch = $pruned, 0, entries), iif(batch = $pruned, 0, bytes)
+         FROM old._hf_batches WHERE batch >= $pruned`,
+  ).run({ newest: pointer.batch, watermark: pointer.watermark, pruned: prune })
+}
+
+/** Takes back what a comparison left in the file of a run that was killed behind it. */
+export function undoCompare(db: Database, tables: readonly SqlTable[], bases: ReadonlyMap<string, RowBase>): void {
+  const compared = readBases(db)
+  if (compared.size === 0) return
+  db.transaction(() => {
+    for (const table of tables) setVersions(db, table, bases.get(table.name) as RowBase)
+    db.exec('DELETE FROM _hf_tables; DELETE FROM _hf_log; DELETE FROM _hf_batches')
+  })()
+}
+
+/** The watermark from which on the staged file's log is complete, given the one the new batch will get. */
+export function logStart(db: Database, batch: number): string | null {
+  const first = db
+    .prepare<[], { batch: number; watermark: string | null }>(
+      'SELECT batch, watermark FROM _hf_batches ORDER BY batch LIMIT 1',
+    )
+    .get()
+  return first === undefined || first.batch === batch ? null : first.watermark
+}
+
+function sameShape(info: TableInfo, table: SqlTable): boolean {
+  const shape = (of: { key: readonly string[]; columns: TableInfo['columns'] }) =>
+    JSON.stringify([of.key, of.columns.map(({ name, type }) => JSON.stringify([name, type])).toSorted()])
+  return shape(info) === shape(table)
+}
+
+function oldBase(db: Database, name: string): RowBase {
+  return db
+    .prepare<[string], RowBase>('SELECT base_version AS version, base_at AS at FROM old._hf_tables WHERE name = ?')
+    .get(name) as RowBase
+}
+
+function oldName(db: Database, name: string): string {
+  const names = db.prepare<[], string>('SELECT name FROM old._hf_tables ORDER BY position').pluck().all()
+  return sqlNames(names)[names.indexOf(name)] as string
+}

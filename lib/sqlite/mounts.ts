@@ -1,0 +1,185 @@
+import { existsSync, statSync } from 'node:fs'
+import type { Column } from '../column.ts'
+import { Failure, toFailure } from '../errors.ts'
+import type { Coding, MountedSnapshot, Pointer, RowReader, Snapshots, TableInfo } from '../snapshot.ts'
+import { openSnapshot, quote, sqliteCode, type Database } from './database.ts'
+import type { SourceFolder } from './pointer.ts'
+import { checkFormat, POSITION, readSqlTables, type SqlTable } from './snapshot-schema.ts'
+
+/** Watching a folder is a hint only (network volumes): the pointer is also looked at this often. */
+const LOOK_MS = 100
+const MAX_ROWS = 10_000
+/** A body file that is not there yet is looked for again after this time. */
+const MISSING_BODY_MS = 1000
+
+/** The active snapshots of all sources, kept current by looking at their pointers. */
+export class Mounts implements Snapshots, Disposable {
+  readonly #folders: ReadonlyMap<string, SourceFolder>
+  readonly #mounted = new Map<string, { stamp: string; snapshot: Mounted }>()
+  readonly #listeners = new Set<(source: string, pointer: Pointer) => void>()
+  readonly #onTrouble: (source: string, failure: Failure) => void
+  /** What is wrong with a source's pointer or file, said once. */
+  readonly #troubles = new Map<string, string>()
+  #timer: NodeJS.Timeout | undefined
+  #watcher: { close(): Promise<void> } | undefined
+
+  /** `onTrouble` hears of a pointer or file that cannot be used; what is mounted is served on. */
+  constructor(
+    folders: ReadonlyMap<string, SourceFolder>,
+    onTrouble: (source: string, failure: Failure) => void = () => {},
+  ) {
+    this.#folders = folders
+    this.#onTrouble = onTrouble
+    this.look()
+  }
+
+  /** Begins to follow the pointers; until then only `look` mounts anything new. */
+  follow(): void {
+    this.#timer ??= setInterval(() => this.look(), LOOK_MS).unref()
+    void this.#watch()
+  }
+
+  /** Mounts what the pointers name now. */
+  look(): void {
+    for (const [source, folder] of this.#folders) {
+      try {
+        this.#lookAt(source, folder)
+        this.#troubles.delete(source)
+      } catch (error) {
+        const failure = toFailure(error)
+        if (this.#troubles.get(source) === failure.message) continue
+        this.#troubles.set(source, failure.message)
+        this.#onTrouble(source, failure)
+      }
+    }
+  }
+
+  active(source: string): MountedSnapshot | undefined {
+    return this.#mounted.get(source)?.snapshot
+  }
+
+  onPublish(listener: (source: string, pointer: Pointer) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    void this.#watcher?.close()
+    for (const { snapshot } of this.#mounted.values()) snapshot.unmount()
+    this.#mounted.clear()
+  }
+
+  #lookAt(source: string, folder: SourceFolder): void {
+    const stat = statSync(folder.pointerFile, { bigint: true, throwIfNoEntry: false })
+    const before = this.#mounted.get(source)
+    const stamp = stat === undefined ? '' : `${stat.ino}:${stat.mtimeNs}:${stat.size}`
+    if (stat === undefined || before?.stamp === stamp) return
+    const pointer = folder.readPointer()
+    if (pointer === undefined) return
+    const snapshot = mount(folder, pointer)
+    // Gone already: a newer pointer has taken its place, which the next look finds.
+    if (snapshot === undefined) return
+    this.#mounted.set(source, { stamp, snapshot })
+    before?.snapshot.unmount()
+    for (const listener of this.#listeners) listener(source, pointer)
+  }
+
+  async #watch(): Promise<void> {
+    const { watch } = await import('chokidar')
+    if (this.#timer === undefined) return
+    const files = [...this.#folders.values()].map((folder) => folder.pointerFile)
+    this.#watcher = watch(files, { ignoreInitial: true })
+      .on('all', () => this.look())
+      .on('error', () => {})
+  }
+}
+
+function mount(folder: SourceFolder, pointer: Pointer): Mounted | undefined {
+  if (!existsSync(folder.file(pointer.file))) return undefined
+  try {
+    return new Mounted(folder, pointer)
+  } catch (error) {
+    if (sqliteCode(error) === 'SQLITE_CANTOPEN') return undefined
+    throw error
+  }
+}
+
+class Mounted implements MountedSnapshot {
+  readonly pointer: Pointer
+  readonly #folder: SourceFolder
+  readonly #db: Database
+  readonly #readers = new Map<string, RowReader>()
+  readonly #bodies = new Map<string, { path: string | undefined; lookAgainAt: number }>()
+  #tables: Map<string, SqlTable> | undefined
+  #pins = 1
+
+  constructor(folder: SourceFolder, pointer: Pointer) {
+    this.pointer = pointer
+    this.#folder = folder
+    // Open from the start: a file that is open stays readable when its name is collected.
+    this.#db = openSnapshot(folder.file(pointer.file))
+    try {
+      checkFormat(this.#db, pointer.file)
+    } catch (error) {
+      this.#db.close()
+      throw error
+    }
+  }
+
+  table(name: string): TableInfo | undefined {
+    return this.pointer.tables.find((table) => table.name === name)
+  }
+
+  reader(table: string, columns: readonly Column[]): RowReader {
+    const key = JSON.stringify([table, ...columns.map((column) => column.name)])
+    let reader = this.#readers.get(key)
+    if (reader === undefined) {
+      reader = this.#newReader(table, columns)
+      if (this.#readers.size >= 100) this.#readers.clear()
+      this.#readers.set(key, reader)
+    }
+    return reader
+  }
+
+  bodyFile(table: string, coding: Coding): string | undefined {
+    const key = `${coding} ${table}`
+    const known = this.#bodies.get(key)
+    if (known !== undefined && (known.path !== undefined || performance.now() < known.lookAgainAt)) return known.path
+    const index = this.pointer.tables.findIndex((info) => info.name === table)
+    const path = this.#folder.file(this.#folder.bodyName(this.pointer.snapshot, index, coding))
+    const found = existsSync(path) ? path : undefined
+    this.#bodies.set(key, { path: found, lookAgainAt: performance.now() + MISSING_BODY_MS })
+    return found
+  }
+
+  pin(): Disposable {
+    this.#pins++
+    let isPinned = true
+    return {
+      [Symbol.dispose]: () => {
+        if (isPinned) this.unmount()
+        isPinned = false
+      },
+    }
+  }
+
+  /** Gives up one pin; the last one closes the file. */
+  unmount(): void {
+    if (--this.#pins === 0) this.#db.close()
+  }
+
+  #newReader(name: string, columns: readonly Column[]): RowReader {
+    this.#tables ??= new Map(readSqlTables(this.#db).map((table) => [table.name, table]))
+    const table = this.#tables.get(name)
+    if (table === undefined) throw new Failure('table_not_found', `There is no table ${name}.`)
+    const cells = columns.map((column) => table.read(column)).join(', ') || 'NULL'
+    const statement = this.#db
+      .prepare<[number, number], unknown[]>(
+        `SELECT ${cells} FROM ${quote(table.sqlName)} WHERE ${POSITION} BETWEEN ? AND ? ORDER BY ${POSITION} LIMIT ${MAX_ROWS}`,
+      )
+      .raw()
+    return { rows: (from, to) => statement.all(from, to) }
+  }
+}

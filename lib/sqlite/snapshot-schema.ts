@@ -1,0 +1,162 @@
+import { Failure } from '../errors.ts'
+import type { Column } from '../column.ts'
+import type { Database } from './database.ts'
+import { quote } from './database.ts'
+import { sqlNames } from './names.ts'
+
+/** Format of staged files and snapshots, in `user_version`. */
+const FORMAT = 1
+
+/** Position of a row in upstream order, from 1. */
+export const POSITION = '_hf_row'
+/** Batch that last changed the row, and when that was (epoch ms). */
+export const VERSION = '_hf_version'
+export const CHANGED_AT = '_hf_changed_at'
+
+/** The version of all rows of a table that have not changed since it was published as a whole. */
+export interface RowBase {
+  readonly version: number
+  /** Epoch ms. */
+  readonly at: number
+}
+
+/**
+ * What a snapshot file holds beside the mirrored tables.
+ *
+ * - `_hf_tables`: the tables in order; `key` and `columns` are JSON. Rows unchanged since `base_version` have it as
+ *   their version, by the default of the column.
+ * - `_hf_batches`, `_hf_log`: the change log. The newest batch has no watermark here: the pointer has it.
+ * - `_hf_checkpoint`: how it was pulled, and how far while it is staged.
+ */
+const SCHEMA = `
+  CREATE TABLE _hf_tables (
+    position     INTEGER PRIMARY KEY,
+    name         TEXT NOT NULL UNIQUE,
+    key          TEXT NOT NULL,
+    columns      TEXT NOT NULL,
+    rows         INTEGER NOT NULL DEFAULT 0,
+    base_version INTEGER NOT NULL DEFAULT 0,
+    base_at      INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+
+  CREATE TABLE _hf_batches (
+    batch     INTEGER PRIMARY KEY,
+    watermark TEXT,
+    at        INTEGER NOT NULL,
+    entries   INTEGER NOT NULL,
+    bytes     INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE _hf_log (
+    batch      INTEGER NOT NULL,
+    table_name TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    op         TEXT NOT NULL CHECK (op IN ('put', 'delete', 'resync')),
+    row        TEXT CHECK ((op = 'put') = (row IS NOT NULL)),
+    PRIMARY KEY (batch, table_name, key)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE _hf_checkpoint (
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    plan     TEXT NOT NULL,
+    shape    TEXT NOT NULL,
+    boot     TEXT NOT NULL,
+    cursor   TEXT,
+    is_done  INTEGER NOT NULL DEFAULT 0,
+    tables   TEXT NOT NULL DEFAULT '[]'
+  ) STRICT;
+`
+
+export function createSnapshotSchema(db: Database): void {
+  db.exec(SCHEMA)
+  db.pragma(`user_version = ${FORMAT}`)
+}
+
+/** @throws Failure `format_unknown` */
+export function checkFormat(db: Database, file: string): void {
+  const format = db.pragma('user_version', { simple: true }) as number
+  if (format === FORMAT) return
+  throw new Failure('format_unknown', `${file} has format ${format}; this Holdfast knows ${FORMAT}.`, {
+    facts: { format, known: FORMAT },
+  })
+}
+
+/** A mirrored table and the SQL names it goes by. */
+export class SqlTable {
+  readonly name: string
+  readonly sqlName: string
+  readonly position: number
+  readonly key: readonly string[]
+  readonly columns: readonly Column[]
+  readonly #sqlNames: ReadonlyMap<string, string>
+
+  constructor(options: {
+    name: string
+    sqlName: string
+    position: number
+    key: readonly string[]
+    columns: readonly Column[]
+  }) {
+    this.name = options.name
+    this.sqlName = options.sqlName
+    this.position = options.position
+    this.key = options.key
+    this.columns = options.columns
+    const names = options.columns.map((column) => column.name)
+    this.#sqlNames = new Map(sqlNames(names).map((sqlName, index) => [names[index] as string, sqlName]))
+  }
+
+  /** Finds the rows that changed since the base, and costs nothing for all others. */
+  get changedIndex(): string {
+    return `_hf_changed_${this.position}`
+  }
+
+  get keyIndex(): string {
+    return `_hf_key_${this.position}`
+  }
+
+  /** The quoted SQL name of a column. */
+  sql(column: string): string {
+    return quote(this.#sqlNames.get(column) as string)
+  }
+
+  /** SQL that reads a column so that nothing is lost on the way to JavaScript. */
+  read(column: Column, alias = ''): string {
+    const sql = alias + this.sql(column.name)
+    if (column.type !== 'integer') return sql
+    const max = Number.MAX_SAFE_INTEGER
+    return `iif(${sql} BETWEEN -${max} AND ${max}, ${sql}, CAST(${sql} AS TEXT))`
+  }
+
+  keySql(alias = ''): string {
+    return this.key.map((column) => alias + this.sql(column)).join(', ')
+  }
+}
+
+/** The mirrored tables of a snapshot file, in order. */
+export function readSqlTables(db: Database): SqlTable[] {
+  const rows = db
+    .prepare<[], { position: number; name: string; key: string; columns: string }>(
+      'SELECT position, name, key, columns FROM _hf_tables ORDER BY position',
+    )
+    .all()
+  const names = sqlNames(rows.map((row) => row.name))
+  return rows.map(
+    (row, index) =>
+      new SqlTable({
+        name: row.name,
+        sqlName: names[index] as string,
+        position: row.position,
+        key: JSON.parse(row.key) as string[],
+        columns: JSON.parse(row.columns) as Column[],
+      }),
+  )
+}
+
+/** The base of each table of a snapshot file. */
+export function readBases(db: Database): Map<string, RowBase> {
+  const rows = db
+    .prepare<[], RowBase & { name: string }>('SELECT name, base_version AS version, base_at AS at FROM _hf_tables')
+    .all()
+  return new Map(rows.map(({ name, version, at }) => [name, { version, at }]))
+}
