@@ -1,0 +1,175 @@
+import type { Clock } from '../base/clock.ts'
+import type { RunRecord, Timings } from '../control.ts'
+import { toFailure } from '../errors.ts'
+import type { GuardSettings } from '../settings.ts'
+import type { Plan, Source } from '../source.ts'
+import type { Stage, Store } from '../store.ts'
+import type { Progress, RunStatus } from '../sync-run.ts'
+import { guard } from './guard.ts'
+import { ProgressMeter } from './progress-meter.ts'
+
+/** Progress is saved at most this often. */
+const SAVE_MS = 250
+/** How often an upstream that changes while it is read is begun again, and after how long. */
+const MAX_ATTEMPTS = 4
+const RETRY_MS = 500
+
+export interface RunParts {
+  readonly source: Source
+  readonly store: Store
+  readonly record: RunRecord
+  readonly limits: GuardSettings
+  readonly clock: Clock
+  /** Aborts with a reason of `stopped`, `interrupted` or a Failure. */
+  readonly signal: AbortSignal
+  /** Called whenever the run came further: work that stays silent loses its lease. */
+  readonly onBeat: () => void
+  /** Runs something that may be silent for long, such as one statement over a whole table: it keeps its lease. */
+  busy<T>(work: () => T): T
+}
+
+/** Runs one sync to its end, whatever that is; the run's record says how it went. Never throws but `lease_lost`. */
+export async function runSync(parts: RunParts): Promise<RunStatus> {
+  const { record, signal } = parts
+  const run = new RunClock(parts)
+  try {
+    return await sync(parts, run)
+  } catch (error) {
+    const failure = toFailure(error)
+    if (failure.code === 'lease_lost') throw failure
+    const pausedBy = signal.aborted ? pauseReason(signal.reason) : undefined
+    if (pausedBy !== undefined) {
+      record.paused(pausedBy, run.timings)
+      return 'paused'
+    }
+    if (failure.code === 'snapshot_rejected') {
+      record.rejected(failure, run.timings)
+      return 'rejected'
+    }
+    record.failed(failure, run.timings)
+    return 'failed'
+  }
+}
+
+async function sync(parts: RunParts, run: RunClock): Promise<RunStatus> {
+  const { record } = parts
+  if (record.run.republish !== null) return build(parts, run, undefined)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await build(parts, run, await parts.source.plan(parts.signal))
+    } catch (error) {
+      if (toFailure(error).code !== 'upstream_changed' || attempt === MAX_ATTEMPTS) throw error
+      await parts.clock.sleep(RETRY_MS * attempt * (0.5 + Math.random()), parts.signal)
+      parts.signal.throwIfAborted()
+    }
+  }
+}
+
+/** Builds and publishes what the plan says, or without a plan what an earlier run was refused. */
+async function build(parts: RunParts, run: RunClock, plan: Plan | undefined): Promise<RunStatus> {
+  const { source, store, record, clock, signal } = parts
+  const { lease } = record
+  const checkedAt = clock.now()
+  if (plan !== undefined && plan.identity === store.seenIdentity(source.id)) {
+    record.unchanged({ identity: plan.identity, checkedAt, timings: run.timings })
+    store.collect(lease)
+    return 'completed'
+  }
+  using stage =
+    plan === undefined
+      ? parts.busy(() => store.stageRejected({ lease, run: record.run.id, rejected: record.run.republish ?? '' }))
+      : parts.busy(() => store.stage({ lease, run: record.run.id, plan }))
+  store.collect(lease)
+  run.plan()
+  try {
+    await pull(parts, run, stage)
+    run.enter('comparing')
+    if (!parts.busy(() => stage.compare()).isChanged) {
+      stage.discard()
+      record.unchanged({ identity: stage.plan.identity, checkedAt, timings: run.timings })
+      return 'completed'
+    }
+    run.enter('rendering')
+    await stage.finish({ signal, onProgress: () => run.beat() })
+    signal.throwIfAborted()
+    run.enter('publishing')
+    parts.busy(() => stage.publish({ checkedAt, timings: () => run.timings }))
+    store.collect(lease)
+    return 'completed'
+  } catch (error) {
+    const { code } = toFailure(error)
+    if (code === 'snapshot_rejected') stage.reject()
+    else if (code === 'upstream_changed' || code === 'upstream_malformed') stage.discard()
+    throw error
+  }
+}
+
+async function pull(parts: RunParts, run: RunClock, stage: Stage): Promise<void> {
+  const { source, store, limits, record, signal } = parts
+  const { plan } = stage
+  run.enter('pulling')
+  run.meter.planned(plan, (table) => stage.rows(table))
+  if (!stage.isPulled) {
+    const resumeFrom = stage.cursor
+    for await (const page of source.pull({ plan, signal, ...(resumeFrom !== undefined && { resumeFrom }) })) {
+      signal.throwIfAborted()
+      parts.busy(() => stage.write(page))
+      run.meter.page(page.table, stage.rows(page.table), page.done)
+      run.beat()
+    }
+  }
+  signal.throwIfAborted()
+  run.enter('verifying')
+  const pulled = parts.busy(() => stage.finishPull())
+  // An operator who publishes a refused run has looked at it.
+  if (record.run.republish === null) guard(pulled, { plan, active: store.active(source.id), limits })
+}
+
+/** Where a run is and how long each phase took. */
+class RunClock {
+  readonly meter: ProgressMeter
+  readonly #parts: RunParts
+  readonly #phases: Partial<Record<Progress['phase'], number>> = {}
+  #phaseBegan = performance.now()
+  #savedAt = -Infinity
+  #isPlanned = false
+
+  constructor(parts: RunParts) {
+    this.#parts = parts
+    this.meter = new ProgressMeter(parts.clock)
+  }
+
+  get timings(): Timings {
+    const spent = performance.now() - this.#phaseBegan
+    const { phase } = this.meter
+    const phases = { ...this.#phases, [phase]: (this.#phases[phase] ?? 0) + spent }
+    return Object.fromEntries(Object.entries(phases).map(([name, ms]) => [name, Math.round(ms * 10) / 10]))
+  }
+
+  /** Tells that the plan is made; a run that begins again is planned already. */
+  plan(): void {
+    if (!this.#isPlanned) this.#parts.record.planned()
+    this.#isPlanned = true
+  }
+
+  enter(phase: Progress['phase']): void {
+    const now = performance.now()
+    this.#phases[this.meter.phase] = (this.#phases[this.meter.phase] ?? 0) + now - this.#phaseBegan
+    this.#phaseBegan = now
+    this.meter.phase = phase
+    this.#savedAt = -Infinity
+    this.beat()
+  }
+
+  beat(): void {
+    this.#parts.onBeat()
+    const now = performance.now()
+    if (now - this.#savedAt < SAVE_MS) return
+    this.#savedAt = now
+    this.#parts.record.progress(this.meter.progress)
+  }
+}
+
+function pauseReason(reason: unknown): 'stopped' | 'interrupted' | undefined {
+  return reason === 'stopped' || reason === 'interrupted' ? reason : undefined
+}
