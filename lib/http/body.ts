@@ -1,0 +1,121 @@
+import { open, type FileHandle } from 'node:fs/promises'
+import type { Coding } from '../snapshot.ts'
+import type { BodyCache, BodyLease } from './body-cache.ts'
+import { rowText, type RowView } from './row-text.ts'
+import type { MountedSnapshot } from '../snapshot.ts'
+
+/** Two of these for each reader. */
+const PIECE_BYTES = 512 * 1024
+
+/** The bytes of one answer, wherever they come from. Dispose of it when the last one is sent. */
+export interface Body extends Disposable {
+  /** How many bytes there are, where that is known beforehand. */
+  readonly size: number | undefined
+  /** All of it, where it is in memory. */
+  readonly bytes: Buffer | undefined
+  /** Piece by piece, as the consumer takes them; once only. A piece is valid until the next one is asked for. */
+  pieces(): AsyncIterable<Buffer | string>
+}
+
+/**
+ * Opens the rendered answer of a table in a coding, from memory or else from its file; undefined where there is
+ * none. Without a cache it only looks, for those who need no more than the size.
+ */
+export async function openRendered(
+  cache: BodyCache | undefined,
+  mounted: MountedSnapshot,
+  table: string,
+  coding: Coding,
+): Promise<Body | undefined> {
+  const file = mounted.bodyFile(table, coding)
+  if (file === undefined) return undefined
+  await using opened = new AsyncDisposableStack()
+  opened.use(mounted.pin())
+  try {
+    const lease = await cache?.take(file, ownerOf(mounted))
+    if (lease) return fromMemory(lease)
+    const handle = opened.use(await open(file, 'r'))
+    return fromFile(handle, (await handle.stat()).size, opened.move())
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Whose bodies a snapshot's are in the cache. */
+export function ownerOf(mounted: MountedSnapshot): string {
+  return `${mounted.pointer.source}/${mounted.pointer.snapshot}`
+}
+
+function fromMemory(lease: BodyLease): Body {
+  return {
+    size: lease.size,
+    get bytes() {
+      return lease.bytes
+    },
+    pieces: () => lease.pieces(),
+    [Symbol.dispose]: () => lease[Symbol.dispose](),
+  }
+}
+
+/** `opened` is what there is to release, the handle included; a read that is under way ends before that. */
+function fromFile(handle: FileHandle, size: number, opened: AsyncDisposableStack): Body {
+  return {
+    size,
+    bytes: undefined,
+    pieces: () => filePieces(handle, size),
+    [Symbol.dispose]: () => void opened.disposeAsync().catch(() => undefined),
+  }
+}
+
+/**
+ * Reads a file by turns into two buffers: one is being filled while the other is being sent. Exactly `size` bytes or a
+ * failure, since the length has been announced by then.
+ */
+async function* filePieces(handle: FileHandle, size: number): AsyncGenerator<Buffer, void> {
+  const length = Math.min(PIECE_BYTES, size)
+  let [next, spare] = [Buffer.allocUnsafeSlow(length), Buffer.allocUnsafeSlow(length)]
+  const fill = (buffer: Buffer, position: number) => {
+    const filled = handle.read(buffer, 0, Math.min(buffer.length, size - position), position)
+    filled.catch(() => undefined) // seen when it is awaited, which it is not when the reader leaves
+    return filled
+  }
+  let ahead = fill(next, 0)
+  for (let sent = 0; sent < size;) {
+    const { bytesRead, buffer } = await ahead
+    if (bytesRead === 0) throw new Error(`a rendered body became shorter while it was sent: ${sent} of ${size} bytes`)
+    sent += bytesRead
+    ;[next, spare] = [spare, next]
+    if (sent < size) ahead = fill(next, sent)
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
+/** An answer made of rows while it is sent. */
+export function fromRows(mounted: MountedSnapshot, view: RowView): Body {
+  const pin = mounted.pin()
+  return {
+    size: undefined,
+    bytes: undefined,
+    pieces: () => rowText(mounted, view),
+    [Symbol.dispose]: () => pin[Symbol.dispose](),
+  }
+}
+
+/** The same JSON object with more members at its front. The body must be identity-coded and not empty. */
+export function withMembers(body: Body, members: Readonly<Record<string, unknown>>): Body {
+  const front = Buffer.from(`${JSON.stringify(members).slice(0, -1)},`)
+  return {
+    size: body.size === undefined ? undefined : body.size - 1 + front.length,
+    bytes: undefined,
+    async *pieces() {
+      yield front
+      let isFirst = true
+      for await (const piece of body.pieces()) {
+        yield !isFirst ? piece : typeof piece === 'string' ? piece.slice(1) : piece.subarray(1)
+        isFirst = false
+      }
+    },
+    [Symbol.dispose]: () => body[Symbol.dispose](),
+  }
+}

@@ -1,0 +1,20 @@
+import type { Pointer } from '../snapshot.ts'
+import type { SourceRecord } from '../sync-run.ts'
+
+/** When the data was last known to be what the upstream has. */
+export function checkedAt(pointer: Pointer, record: SourceRecord | undefined): number {
+  // A snapshot that came back is as old as when it was read: what was checked since was another.
+  if (pointer.isRolledBack) return pointer.checkedAt
+  return Math.max(pointer.publishedAt, record?.checkedAt ?? 0)
+}
+
+/** Whether the newest run ended without data, so that what is served is older than it should be. */
+function lastRunFailed(record: SourceRecord | undefined): boolean {
+  return record?.run?.status === 'failed' || record?.run?.status === 'rejected'
+}
+
+/** `Age` and `Cache-Status` (RFC 9111, RFC 9211): how old the answer is, and whether that is as it should be. */
+export function freshnessHeaders(pointer: Pointer, record: SourceRecord | undefined, now: number): string[] {
+  const age = Math.max(0, Math.floor((now - checkedAt(pointer, record)) / 1000))
+  return ['Age', String(age), 'Cache-Status', lastRunFailed(record) ? 'holdfast; hit; detail=stale' : 'holdfast; hit']
+}

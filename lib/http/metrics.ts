@@ -1,0 +1,124 @@
+import type { Registry } from 'prom-client'
+import { isActive, type Run } from '../sync-run.ts'
+import type { Context } from './context.ts'
+import { checkedAt } from './freshness.ts'
+
+/** Runs that ended between two scrapes; more than these are not counted. */
+const MAX_PENDING = 1000
+
+/**
+ * What Prometheus is told of this process. prom-client is loaded by the first scrape; until then only what ended is
+ * remembered, within a bound.
+ */
+export class Metrics {
+  readonly #context: Context
+  readonly #ended: Run[] = []
+  /** Per source, the last run that was seen to end. */
+  readonly #seen = new Map<string, string | undefined>()
+  #scraper: Promise<Scraper> | undefined
+  requests = 0
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  /** Watches runs end; those that had ended before do not count. */
+  start(): void {
+    const { sources, feed } = this.#context
+    for (const source of sources) {
+      feed.onChange(source, () => this.#note(source, feed.latest(source)?.run ?? null))
+    }
+  }
+
+  async scrape(): Promise<{ type: string; text: string }> {
+    const scraper = await (this.#scraper ??= createScraper(this.#context, this))
+    return await scraper(this.#ended.splice(0))
+  }
+
+  #note(source: string, run: Run | null): void {
+    const isFirst = !this.#seen.has(source)
+    const ended = run && !isActive(run) && run.finishedAt !== null ? run : undefined
+    if (isFirst) return void this.#seen.set(source, ended?.id)
+    if (!ended || this.#seen.get(source) === ended.id) return
+    this.#seen.set(source, ended.id)
+    if (this.#ended.length < MAX_PENDING) this.#ended.push(ended)
+  }
+}
+
+type Scraper = (ended: readonly Run[]) => Promise<{ type: string; text: string }>
+
+async function createScraper(context: Context, metrics: Metrics): Promise<Scraper> {
+  const prom = await import('prom-client')
+  const registry: Registry = new prom.default.Registry()
+  const { Counter, Gauge, Histogram, collectDefaultMetrics } = prom.default
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  const { sources, snapshots, feed, clock, streams, bodies } = context
+
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name, help, labelNames, registers })
+  const age = gauge(
+    'holdfast_snapshot_age_seconds',
+    'Seconds since the data was last known to be what the upstream has',
+    ['source'],
+  )
+  const rows = gauge('holdfast_snapshot_rows', 'Rows in the active snapshot', ['source', 'table'])
+  const running = gauge('holdfast_sync_running', '1 while a run is queued or running', ['source'])
+  const clients = gauge('holdfast_stream_clients', 'Open event streams')
+  const cached = gauge('holdfast_body_cache_bytes', 'Rendered bodies in memory')
+  const duration = new Histogram({
+    name: 'holdfast_sync_duration_seconds', help: 'How long runs took', labelNames: ['source', 'outcome'],
+    buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600], registers,
+  }) // prettier-ignore
+  const items = new Counter({
+    name: 'holdfast_sync_items_total',
+    help: 'Rows of runs that ended',
+    labelNames: ['source', 'outcome'],
+    registers,
+  })
+  const refused = new Counter({
+    name: 'holdfast_publish_refused_total', help: 'Runs that the publish guard refused', labelNames: ['source', 'reason'], registers,
+  }) // prettier-ignore
+  const requests = new Counter({ name: 'holdfast_http_requests_total', help: 'Requests', registers })
+  const hits = new Counter({ name: 'holdfast_body_cache_hits_total', help: 'Bodies that were in memory', registers })
+  const misses = new Counter({
+    name: 'holdfast_body_cache_misses_total',
+    help: 'Bodies that were read from disk',
+    registers,
+  })
+
+  const count = (run: Run) => {
+    const outcome = run.result ?? run.status
+    const took = ((run.finishedAt ?? 0) - (run.startedAt ?? run.requestedAt)) / 1000
+    duration.observe({ source: run.source, outcome }, took)
+    for (const table of run.progress?.tables ?? []) {
+      items.inc({ source: run.source, outcome: 'completed' }, table.completed)
+      items.inc({ source: run.source, outcome: 'failed' }, table.failed)
+    }
+    const reason = run.error?.facts.reason
+    if (run.status === 'rejected')
+      refused.inc({ source: run.source, reason: typeof reason === 'string' ? reason : 'snapshot_rejected' })
+  }
+  const set = (counter: InstanceType<typeof Counter>, value: number) => {
+    counter.reset()
+    counter.inc(value)
+  }
+
+  return async (ended) => {
+    ended.forEach(count)
+    rows.reset()
+    for (const source of sources) {
+      const record = feed.latest(source)
+      const pointer = snapshots.active(source)?.pointer
+      if (pointer) age.set({ source }, (clock.now() - checkedAt(pointer, record)) / 1000)
+      for (const table of pointer?.tables ?? []) rows.set({ source, table: table.name }, table.rows)
+      running.set({ source }, record?.run && isActive(record.run) ? 1 : 0)
+    }
+    clients.set(streams.size)
+    cached.set(bodies.heldBytes)
+    set(requests, metrics.requests)
+    set(hits, bodies.hits)
+    set(misses, bodies.misses)
+    return { type: registry.contentType, text: await registry.metrics() }
+  }
+}

@@ -1,0 +1,36 @@
+import type { Context } from '../context.ts'
+import type { Route } from '../route.ts'
+import { sourceToWire } from '../wire.ts'
+
+/** `GET /status`: everything about every source, and the original's keys about the first. */
+export function statusRoutes(context: Context): Route[] {
+  const { sources, snapshots, feed, clock, version, startedAt } = context
+  return [
+    {
+      method: 'GET',
+      path: '/status',
+      scope: 'read',
+      summary: 'State, age, rows, progress and last error of every source',
+      handle({ exchange }) {
+        exchange.parameters({})
+        const now = clock.now()
+        const all = sources.map((source) =>
+          sourceToWire(source, feed.fresh(source), snapshots.active(source)?.pointer, now),
+        )
+        const [first] = all
+        exchange.json(200, {
+          api_status: context.isDraining() ? 'draining' : 'online',
+          cache_exists: first?.snapshot != null,
+          cache_age_minutes: first?.age_seconds == null ? null : Math.floor(first.age_seconds / 60),
+          update_in_progress: first?.update_in_progress ?? false,
+          timestamp: new Date(now).toISOString(),
+          version,
+          uptime_seconds: Math.floor((now - startedAt) / 1000),
+          streams: context.streams.size,
+          sources: all,
+          warnings: all.flatMap(({ source, warnings }) => warnings.map((warning) => `${source}: ${warning}`)),
+        })
+      },
+    },
+  ]
+}

@@ -1,0 +1,111 @@
+import type { Pointer } from '../snapshot.ts'
+import { isActive, type Progress, type Run, type SourceRecord } from '../sync-run.ts'
+import { checkedAt } from './freshness.ts'
+
+/** Below this share of successful items a run is worth a warning. */
+const LOW_SUCCESS_RATE = 0.8
+const ENOUGH_ITEMS = 10
+
+/** A run as clients see it: names with underscores, times in ISO 8601. */
+export function runToWire(run: Run) {
+  return {
+    id: run.id,
+    source: run.source,
+    trigger: run.trigger,
+    status: run.status,
+    result: run.result,
+    snapshot: run.snapshot,
+    requested_at: time(run.requestedAt),
+    started_at: time(run.startedAt),
+    finished_at: time(run.finishedAt),
+    resumes: run.resumes,
+    republish: run.republish,
+    timings_ms: run.timings,
+    error: run.error && { code: run.error.code, message: run.error.message, ...factsToWire(run.error.facts) },
+    progress: run.progress && progressToWire(run.progress),
+  }
+}
+
+export function progressToWire(progress: Progress) {
+  return {
+    phase: progress.phase,
+    done: progress.done,
+    rate: progress.rate,
+    eta_ms: progress.etaMs,
+    success_rate: successRate(progress),
+    tables: progress.tables,
+    at: time(progress.at),
+  }
+}
+
+/** All there is to say about a source: what it serves and how syncing goes. */
+export function sourceToWire(
+  source: string,
+  record: SourceRecord | undefined,
+  pointer: Pointer | undefined,
+  now: number,
+) {
+  const run = record?.run ?? null
+  const checked = pointer && checkedAt(pointer, record)
+  return {
+    source,
+    state: record?.state.state ?? 'IDLE',
+    reason: record?.state.state === 'PAUSED' ? record.state.reason : null,
+    snapshot: pointer?.snapshot ?? null,
+    watermark: pointer?.watermark ?? null,
+    digest: pointer?.digest ?? null,
+    published_at: time(pointer?.publishedAt),
+    age_seconds: pointer ? seconds(now - pointer.publishedAt) : null,
+    checked_at: time(checked),
+    checked_age_seconds: checked === undefined ? null : seconds(now - checked),
+    rows: pointer ? Object.fromEntries(pointer.tables.map((table) => [table.name, table.rows])) : {},
+    update_in_progress: run !== null && isActive(run),
+    progress: run?.progress && isActive(run) ? progressToWire(run.progress) : null,
+    eta_ms: run && isActive(run) ? (run.progress?.etaMs ?? null) : null,
+    last_error: run?.error ? { code: run.error.code, message: run.error.message } : null,
+    last_run: run && runToWire(run),
+    next_run_at: time(record?.nextRunAt),
+    warnings: warningsOf(record, pointer),
+  }
+}
+
+/** What a person should look at. */
+function warningsOf(record: SourceRecord | undefined, pointer: Pointer | undefined): string[] {
+  const warnings: string[] = []
+  const run = record?.run
+  if (!record) warnings.push('The state of the source cannot be read at the moment.')
+  if (!pointer) warnings.push('There is no snapshot yet.')
+  if (run?.status === 'failed') warnings.push(`The last run failed: ${run.error?.message ?? 'no reason is known'}`)
+  if (run?.status === 'rejected')
+    warnings.push(`What the last run pulled was refused: ${run.error?.message ?? 'no reason is known'}`)
+  if (record?.state.state === 'PAUSED' && record.state.reason !== 'interrupted') {
+    warnings.push(`The source is paused (${record.state.reason}): nothing is refreshed until it is started.`)
+  }
+  const rate = run?.progress ? successRate(run.progress) : null
+  if (rate !== null && rate < LOW_SUCCESS_RATE)
+    warnings.push(`Only ${Math.round(rate * 100)} % of the items of the last run succeeded.`)
+  return warnings
+}
+
+/** The share of items that succeeded, once there are enough to tell. */
+function successRate(progress: Progress): number | null {
+  let completed = 0
+  let failed = 0
+  for (const table of progress.tables) {
+    completed += table.completed
+    failed += table.failed
+  }
+  return completed + failed < ENOUGH_ITEMS ? null : completed / (completed + failed)
+}
+
+function factsToWire(facts: Record<string, unknown>): object {
+  return Object.keys(facts).length === 0 ? {} : { facts }
+}
+
+function time(at: number | null | undefined): string | null {
+  return at === null || at === undefined ? null : new Date(at).toISOString()
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.floor(ms / 1000))
+}
