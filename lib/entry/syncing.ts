@@ -1,0 +1,206 @@
+import type { Logger } from 'pino'
+import type { Engine } from '../engine.ts'
+import { toFailure } from '../errors.ts'
+import { probeLocks } from '../sqlite/lock-probe.ts'
+import { rollback } from '../sqlite/publish.ts'
+import { holderName } from '../sqlite/stuck-holder.ts'
+import { Alerts } from '../sync/alerts.ts'
+import { SyncEngine } from '../sync/engine.ts'
+import { Runner, type RunnerEvent } from '../sync/runner.ts'
+import { createSchedule, type Schedule } from '../sync/schedule.ts'
+import type { SourceDescriptor } from '../settings.ts'
+import type { Trigger } from '../sync-run.ts'
+import { createSource, type DataDirectory } from './parts.ts'
+import { Renders } from './renders.ts'
+import { spawnThread } from './spawn.ts'
+
+/** Work without a sign of life for this long loses its lease. */
+const STALL_MS = 120_000
+/** Syncs of different sources at a time, in this process. */
+const MAX_THREADS = 2
+/** A process that ends waits this long for alerts to be sent. */
+const ALERTS_MS = 4000
+
+/** The sync engine of a process. */
+export interface Syncing {
+  readonly engine: Engine
+  readonly schedules: ReadonlyMap<string, Schedule>
+  /** Works on runs, from now on. */
+  startWork(): void
+  /** Follows schedules and upstreams that tell of changes, and catches up on what was missed. */
+  startTriggers(): Promise<void>
+  /** Lets go: runs are left where they are, to be resumed, and their leases are given back. */
+  drain(): Promise<void>
+}
+
+export async function openSyncing(
+  directory: DataDirectory,
+  log: Logger,
+  onCrash: (run: string, error: Error) => void = () => {},
+): Promise<Syncing> {
+  const { settings, clock, control, publisher } = directory
+  const { leaseTtlMs } = settings
+  const holder = holderName()
+  const sources = new Set(settings.sources.keys())
+  const schedules = new Map<string, Schedule>()
+  for (const [id, { schedule }] of settings.sources) schedules.set(id, await createSchedule(schedule, clock))
+  const endAlerts = new AbortController()
+  const alerts =
+    settings.alertWebhookUrl === null
+      ? undefined
+      : new Alerts({
+          url: settings.alertWebhookUrl,
+          clock,
+          signal: endAlerts.signal,
+          onTrouble: (error) => log.error({ err: error }, 'an alert could not be sent'),
+        })
+  let isWorking = false
+  const draining = new AbortController()
+  const alertsSent = new Set<Promise<void>>()
+  const renders = new Renders(settings, log)
+  const runner = new Runner({
+    control,
+    clock,
+    holder,
+    leaseTtlMs,
+    stallMs: STALL_MS,
+    maxThreads: MAX_THREADS,
+    sources,
+    spawn: (claim) => spawnThread({ kind: 'sync', claim }, settings),
+    onEvent(event) {
+      report(event, directory, log)
+      if (event.kind === 'crashed') onCrash(event.run, event.error)
+      const run = event.kind === 'ended' ? control.run(event.run) : undefined
+      if (run === undefined || alerts === undefined) return
+      const sent = alerts.ended(run).finally(() => alertsSent.delete(sent))
+      alertsSent.add(sent)
+    },
+  })
+  const engine = new SyncEngine({
+    control,
+    clock,
+    holder,
+    leaseTtlMs,
+    sources,
+    nextRunAt: (source) => schedules.get(source)?.nextAt(),
+    rollback: (lease) => rollback(publisher, lease),
+    republish: async (source, rejected) => (await control.request(source, 'start', rejected)).run,
+    onWork: () => runner.wake(),
+    onRolledBack: (source) => renders.start(source),
+  })
+  const triggers: Disposable[] = []
+  const addTrigger = (trigger: Disposable) => {
+    triggers.push(trigger)
+    // Whoever drains meanwhile has disposed of the others.
+    if (draining.signal.aborted) trigger[Symbol.dispose]()
+  }
+
+  const ask = async (source: string, trigger: Trigger): Promise<void> => {
+    try {
+      await engine.request(source, trigger)
+    } catch (error) {
+      const failure = toFailure(error)
+      if (failure.code !== 'source_paused' && !draining.signal.aborted)
+        log.error({ source, trigger, err: failure }, 'a run could not be asked for')
+    }
+  }
+
+  const catchUp = async (id: string): Promise<void> => {
+    const pointer = publisher.folders.get(id)?.readPointer()
+    const { checkedAt } = control.source(id)
+    if (pointer === undefined) return ask(id, 'first')
+    if (schedules.get(id)?.isDue(checkedAt ?? 0, clock.now())) return ask(id, 'schedule')
+  }
+
+  const followSource = async (id: string, descriptor: SourceDescriptor): Promise<void> => {
+    const schedule = schedules.get(id)
+    if (schedule !== undefined) {
+      addTrigger(
+        schedule.follow((slot) => {
+          control.claimSlot(id, slot).then(
+            (isOurs) => (isOurs ? ask(id, 'schedule') : undefined),
+            (error: unknown) => log.error({ source: id, err: error }, 'a schedule slot could not be claimed'),
+          )
+        }),
+      )
+    }
+    await catchUp(id)
+    const source = await createSource(id, descriptor)
+    if (source.watch === undefined || draining.signal.aborted) return
+    addTrigger(source.watch(() => void ask(id, 'change')))
+    // What changed while nobody watched.
+    const seen = control.seenIdentity(id)
+    const plan = await source
+      .plan(AbortSignal.any([draining.signal, AbortSignal.timeout(10_000)]))
+      .catch(() => undefined)
+    if (seen !== null && plan !== undefined && plan.identity !== seen) await ask(id, 'change')
+  }
+
+  return {
+    engine,
+    schedules,
+    startWork() {
+      isWorking = true
+      runner.start()
+    },
+    async startTriggers() {
+      checkLocks(settings.dataDir, log)
+      for (const [id, { descriptor }] of settings.sources) {
+        if (draining.signal.aborted) return
+        try {
+          await followSource(id, descriptor)
+        } catch (error) {
+          // What is wrong with one source must not hold up the others.
+          if (!draining.signal.aborted) log.error({ source: id, err: error }, 'a source could not be followed')
+        }
+      }
+    },
+    async drain() {
+      draining.abort()
+      for (const trigger of triggers) trigger[Symbol.dispose]()
+      await Promise.all([isWorking ? runner.drain() : undefined, renders.drain()])
+      await Promise.race([Promise.all(alertsSent), clock.sleep(ALERTS_MS, endAlerts.signal)])
+      endAlerts.abort()
+    },
+  }
+}
+
+/** Not waited for: what it finds is for people to act on. */
+function checkLocks(dataDir: string, log: Logger): void {
+  const trouble = 'locks do not hold on this volume: run one process only, or put DATA_DIR on a local disk'
+  probeLocks(dataDir).then(
+    (isHolding) => (isHolding ? undefined : log.error({ dataDir }, trouble)),
+    (error: unknown) => log.warn({ err: error }, 'whether locks hold on this volume could not be tried'),
+  )
+}
+
+function report(event: RunnerEvent, directory: DataDirectory, log: Logger): void {
+  switch (event.kind) {
+    case 'claimed':
+      log.info({ source: event.source, run: event.run }, event.isResumed ? 'sync resumed' : 'sync started')
+      return
+    case 'crashed':
+      log.error(
+        { source: event.source, run: event.run, err: event.error },
+        'the sync thread broke; the run is taken up again',
+      )
+      return
+    case 'lease_lost':
+      log.warn({ source: event.source, run: event.run }, 'the lease went to another holder; the run goes on there')
+      return
+    case 'trouble':
+      log.error({ err: event.error }, 'the sync engine could not do its work')
+      return
+    case 'ended': {
+      const run = directory.control.run(event.run)
+      if (run === undefined) return
+      const facts = { source: run.source, run: run.id, status: run.status, result: run.result, timings: run.timings }
+      if (run.error === null) log.info(facts, 'sync ended')
+      else
+        log.warn(
+          { ...facts, code: run.error.code, reason: run.error.message },
+          'sync failed; what was published is still served',
+        )
+    }
+  }
+}
