@@ -56,8 +56,8 @@ export interface RunRecord {
   readonly lease: Lease
   planned(): void
   progress(progress: Progress): void
-  /** Ends the run without a new snapshot: the upstream is what is published. */
-  unchanged(options: { identity: string; checkedAt: number; timings: Timings }): void
+  /** Ends the run without a new snapshot: the upstream, read as `shape` names it, is what is published. */
+  unchanged(options: { identity: string; shape: string; checkedAt: number; timings: Timings }): void
   failed(failure: Failure, timings: Timings): void
   /** Ends the run because the guard refused what it pulled. */
   rejected(failure: Failure, timings: Timings): void

@@ -16,4 +16,11 @@ export function file(options: FileSourceOptions): FileDescriptor {
 }
 
 export type { ColumnType } from './column.ts'
-export type { FileDescriptor, FileSourceOptions, GuardSettings, SourceDescriptor, SourceOptions } from './settings.ts'
+export type {
+  FileDescriptor,
+  FileSourceOptions,
+  GuardSettings,
+  SourceDescriptor,
+  SourceOptions,
+  TableOptions,
+} from './settings.ts'

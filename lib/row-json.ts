@@ -13,6 +13,12 @@ export function cellToJson(column: Column, cell: unknown): unknown {
  * parsed object, so a reader can check a row's digest without knowing anything of its columns.
  */
 export function rowToJson(columns: readonly Column[]): (cells: readonly unknown[]) => string {
+  const open = rowToOpenJson(columns)
+  return (cells) => `${open(cells)}}`
+}
+
+/** The same without the closing brace, for more members to follow. */
+export function rowToOpenJson(columns: readonly Column[]): (cells: readonly unknown[]) => string {
   // Names that read as array indexes come first in every object, so they do here.
   const order = Object.values(Object.fromEntries(columns.map((column, index) => [column.name, index])))
   const names = order.map((index, at) => `${at === 0 ? '{' : ','}${JSON.stringify(columns[index]?.name)}:`)
@@ -27,6 +33,6 @@ export function rowToJson(columns: readonly Column[]): (cells: readonly unknown[
       else if (types[at] === 'boolean') text += cell === 1 ? 'true' : 'false'
       else text += JSON.stringify(cell)
     }
-    return `${text}}`
+    return text
   }
 }

@@ -5,6 +5,18 @@ export interface SourceOptions {
   /** A cron expression (UTC), `off`, or seconds between runs; the default schedule without one. */
   readonly every?: string | number
   readonly guard?: Partial<GuardSettings>
+  /** How its tables are kept here, by name. A name that the upstream does not have is told as a warning. */
+  readonly tables?: Readonly<Record<string, TableOptions>>
+}
+
+/** What a mirrored table has beside its rows. */
+export interface TableOptions {
+  /** Columns to be found and sorted by: one by its name, several together as a list. */
+  readonly indexes?: readonly (string | readonly string[])[]
+  /** Text columns that `q=` and `fts` search by words. */
+  readonly search?: readonly string[]
+  /** Columns that hold the upstream's own times of a row: ISO 8601, or seconds or milliseconds since 1970. */
+  readonly times?: { readonly created?: string; readonly modified?: string }
 }
 
 /** The publish guard's limits; shares are 0 to 1. */
@@ -54,6 +66,23 @@ export interface Settings {
   readonly bodyFileBytes: number
   readonly sseMaxBytes: number
   readonly maxStreams: number
+  /** Serving processes. */
+  readonly webConcurrency: number
+  /** Most rows in one answer of a table, and most bytes; more bytes are refused. */
+  readonly maxRows: number
+  readonly answerMaxBytes: number
+  /** Answers to queries kept in memory, for each process. */
+  readonly answerCacheBytes: number
+  /** Exports beyond this are not made. */
+  readonly exportFileBytes: number
+  /** How long a query may take, and how many processes there are for those that no index bounds. */
+  readonly queryDeadlineMs: number
+  readonly queryReaders: number
+  /** For each key that has no rate of its own; null: none. */
+  readonly rateLimit: { readonly limit: number; readonly windowMs: number } | null
+  /** Web origins whose pages may read answers; `*` alone: all. */
+  readonly corsOrigins: readonly string[]
+  readonly otlpEndpoint: string | null
   readonly leaseTtlMs: number
   readonly alertWebhookUrl: string | null
   readonly guard: GuardSettings

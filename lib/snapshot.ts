@@ -1,4 +1,5 @@
 import type { Column } from './column.ts'
+import type { Answer, QueryOptions, ResolvedQuery, RowFacts } from './query.ts'
 import type { Watermark } from './watermark.ts'
 
 /** A published table, as `active.json` describes it. */
@@ -11,6 +12,12 @@ export interface TableInfo {
   readonly digest: string
   /** Byte length of the full answer as JSON, without content coding. 0 until it is rendered. */
   readonly bodyBytes: number
+  /** Columns that are indexed together, in order, beside the key. */
+  readonly indexes: readonly (readonly string[])[]
+  /** Text columns that can be searched by words. */
+  readonly search: readonly string[]
+  /** Columns that hold the upstream's own times of a row (ISO 8601 or epoch), where it has such. */
+  readonly times: { readonly created: string | null; readonly modified: string | null }
 }
 
 /** The pointer: what `active.json` holds. It alone decides which file is served. */
@@ -39,6 +46,8 @@ export interface Pointer {
   readonly identity: string
   readonly shape: string
   readonly tables: readonly TableInfo[]
+  /** What was configured for the tables and could not be done; one sentence each. */
+  readonly warnings?: readonly string[]
   /** Epoch milliseconds. */
   readonly publishedAt: number
   /** When its rows were read: what the upstream had is known up to here. Epoch milliseconds. */
@@ -60,16 +69,65 @@ export interface RowReader {
   rows(from: number, to: number): unknown[][]
 }
 
+export const EXPORT_FORMATS = ['json', 'ndjson', 'csv', 'sqlite'] as const
+export type ExportFormat = (typeof EXPORT_FORMATS)[number]
+
+export interface ExportRequest {
+  /** Null: the snapshot as it is, which is what `sqlite` means and nothing else. */
+  readonly table: string | null
+  readonly format: ExportFormat
+  readonly maxBytes: number
+  readonly waitMs: number
+}
+
+/** All of a table or of a snapshot as one file, whose bytes never change. */
+export interface ExportFile {
+  readonly path: string
+  readonly bytes: number
+  /** Of all bytes, base64. */
+  readonly sha256: string
+  readonly rows: number
+}
+
+/** Bytes on disk. */
+export interface FileSizes {
+  readonly snapshot: number
+  /** The snapshot before. */
+  readonly previous: number
+  /** Full answers in all codings, of both. */
+  readonly bodies: number
+  readonly exports: number
+}
+
 /** A snapshot that this process has open. Stays readable until `using` ends, whatever is published meanwhile. */
 export interface MountedSnapshot {
   readonly pointer: Pointer
   table(name: string): TableInfo | undefined
   reader(table: string, columns: readonly Column[]): RowReader
+  /** One row by its key's text form (`row-key.ts`), or undefined. Bounded by the key's index. */
+  record(
+    table: string,
+    columns: readonly Column[],
+    id: string,
+  ): { readonly cells: readonly unknown[]; readonly facts: RowFacts } | undefined
+  /**
+   * Answers a query: here where an index bounds the work, else in a process of its own that is killed at the deadline.
+   * Throws `query_deadline`, `readers_busy`, `answer_too_large`, or the signal's reason.
+   */
+  query(query: ResolvedQuery, options: QueryOptions): Promise<Answer>
   /**
    * Path of the full answer of a table (the JSON envelope of `/fetch-data`) in a coding, kept beside the snapshot;
    * undefined where there is none (it is then streamed from the rows).
    */
   bodyFile(table: string, coding: Coding): string | undefined
+  /**
+   * The file of an export, made beside the snapshot where it is not there yet: by a thread, one at a time, once for all
+   * who wait. Throws `export_building` when it takes longer than the request waits (it is made all the same),
+   * `answer_too_large`, or `snapshot_not_found` where the files have been collected meanwhile.
+   */
+  exportFile(wanted: ExportRequest): Promise<ExportFile>
+  /** What its files take on disk. */
+  fileSizes(): Promise<FileSizes>
   /** Keeps the snapshot's files until released, beyond the next publishes. */
   pin(): Disposable
 }
@@ -78,6 +136,8 @@ export interface MountedSnapshot {
 export interface Snapshots {
   /** The active snapshot, or undefined before the first publish. Never waits. */
   active(source: string): MountedSnapshot | undefined
+  /** The active snapshot or the one before it, if it is the one named. Never waits. */
+  find(source: string, snapshot: string): MountedSnapshot | undefined
   /** Calls `listener` after this process has mounted a new snapshot. */
   onPublish(listener: (source: string, pointer: Pointer) => void): Disposable
 }

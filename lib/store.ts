@@ -12,6 +12,8 @@ export interface PulledTable {
 /** A snapshot that one run is building; nobody else sees it, nobody else writes it. */
 export interface Stage extends Disposable {
   readonly plan: Plan
+  /** How the source was configured when it was pulled. */
+  readonly shape: string
   /** Where the pull continues; undefined at its beginning. */
   readonly cursor: Cursor | undefined
   /** Whether an earlier attempt pulled everything already. */
@@ -21,10 +23,13 @@ export interface Stage extends Disposable {
   write(page: Page): void
   /** Everything was pulled: checks keys and counts. @throws Failure `snapshot_rejected`, `upstream_malformed` */
   finishPull(): PulledTable[]
-  /** Finds the differences to the active snapshot. */
+  /** Finds the differences to the active snapshot, in what the tables hold and in how they are kept. */
   compare(): { isChanged: boolean; puts: number; deletes: number }
-  /** Renders the full answers and closes the file, complete and on disk. */
-  finish(options: { signal: AbortSignal; onProgress: () => void }): Promise<void>
+  /**
+   * Adds indexes, renders the full answers and closes the file, complete and on disk. What may be silent for long is
+   * handed to `busy`.
+   */
+  finish(options: { signal: AbortSignal; onProgress: () => void; busy(work: () => void): void }): Promise<void>
   /** Makes it the active snapshot and ends the run, in one step. @throws Failure `lease_lost` */
   publish(options: { checkedAt: number; timings: () => Timings }): Pointer
   /** Keeps it aside as what the guard refused. */
@@ -38,6 +43,8 @@ export interface Store {
   active(source: string): Pointer | undefined
   /** The upstream identity that was last found to be what is published, read with the same configuration. */
   seenIdentity(source: string): string | undefined
+  /** Fingerprint of how the source is configured. */
+  shape(source: string): string
   /** Goes on with what an interrupted run left of the same upstream state, or begins. */
   stage(options: { lease: Lease; run: string; plan: Plan }): Stage
   /** What the guard refused in an earlier run, to be published after all. @throws Failure `nothing_to_publish` */

@@ -75,6 +75,9 @@ describe('the digest of rows', () => {
     const table: TableInfo = {
       name: 't',
       rows: 1,
+      indexes: [],
+      search: [],
+      times: { created: null, modified: null },
       key: ['a'],
       columns: [{ name: 'a', type: 'text' }],
       digest: 'd',
