@@ -20,6 +20,21 @@ const guard = z.strictObject({
   freezeColumns: z.boolean().optional(),
 })
 
+const columns = z
+  .array(name)
+  .min(1, 'expected at least one column')
+  .max(8, 'expected at most 8 columns')
+  .refine((list) => new Set(list).size === list.length, 'names a column twice')
+
+const tableOptions = z.strictObject({
+  indexes: z
+    .array(z.union([name, columns]))
+    .max(20, 'expected at most 20 indexes')
+    .optional(),
+  search: columns.optional(),
+  times: z.strictObject({ created: name.optional(), modified: name.optional() }).optional(),
+})
+
 const EVERY =
   'expected a cron expression in UTC, such as "*/15 * * * *", an interval, such as 5m or 300 (seconds), or off'
 const every = z.union([z.string(), z.number()], EVERY)
@@ -27,6 +42,7 @@ const every = z.union([z.string(), z.number()], EVERY)
 const sourceOptions = {
   every: every.refine(async (value) => !((await readEvery(value)) instanceof Unreadable), EVERY).optional(),
   guard: guard.optional(),
+  tables: z.record(name, tableOptions).optional(),
 }
 
 const fileOptions = z

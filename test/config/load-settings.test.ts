@@ -65,6 +65,9 @@ describe('the environment', () => {
     const cities = settings.sources.get('cities')
     assert.match(cities?.descriptor.options.path ?? '', /cities\.json$/)
     assert.equal(cities?.descriptor.options.table, 'cities')
+    assert.deepEqual(cities?.descriptor.options.tables, {
+      cities: { indexes: ['country', 'name', ['country', 'name']], search: ['name'] },
+    })
     assert.equal(cities?.schedule, '0 * * * *')
   })
 
@@ -117,7 +120,8 @@ describe('the environment', () => {
     ['HOST', 'http://localhost'],
     ['SYNC_IN_SERVER', 'maybe'],
     ['LOG_LEVEL', 'loud'],
-    ['WEB_CONCURRENCY', '2'],
+    ['WEB_CONCURRENCY', '0'],
+    ['WEB_CONCURRENCY', '65'],
     ['READY_MAX_AGE', 'NaN'],
     ['READY_MAX_AGE', '0'],
     ['BODY_CACHE_BYTES', '1e9'],
