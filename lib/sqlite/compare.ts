@@ -3,13 +3,23 @@ import { rowToJson } from '../row-json.ts'
 import type { Settings } from '../settings.ts'
 import type { Pointer, TableInfo } from '../snapshot.ts'
 import { every, literal, quote, type Database } from './database.ts'
+import { dropIndexes } from './indexes.ts'
 import { sqlNames } from './names.ts'
-import { CHANGED_AT, POSITION, readBases, SqlTable, VERSION, type RowBase } from './snapshot-schema.ts'
+import {
+  CHANGED_AT,
+  CREATED_AT,
+  deviates,
+  POSITION,
+  readBases,
+  SqlTable,
+  VERSION,
+  type RowBase,
+} from './snapshot-schema.ts'
 
 export type LogBounds = Settings['changeLog']
 
 export interface Comparison {
-  /** False when the staged tables are, in content and shape, those of the active snapshot. */
+  /** False when the staged tables are, in content, shape and layout, those of the active snapshot. */
   readonly isChanged: boolean
   readonly puts: number
   readonly deletes: number
@@ -28,6 +38,8 @@ export function compare(
   tables: readonly SqlTable[],
   options: {
     active: { pointer: Pointer; path: string } | undefined
+    /** What the tables will have beside their rows is not what those of the active snapshot have. */
+    isLaidOutAnew: boolean
     /** What the staged rows have as their version. */
     bases: ReadonlyMap<string, RowBase>
     /** Number of the batch to write. */
@@ -46,9 +58,10 @@ export function compare(
       const gone = active?.pointer.tables.filter((old) => !tables.some((table) => table.name === old.name)) ?? []
       for (const table of gone) log.resync(table.name)
       if (active !== undefined) carryLog(db, { pointer: active.pointer, at, bounds: options.bounds })
-      log.finish(at)
+      const isChanged = active === undefined || log.hasEntries || options.isLaidOutAnew
+      if (isChanged) log.finish(at)
       return {
-        isChanged: active === undefined || log.hasEntries,
+        isChanged,
         puts: log.puts,
         deletes: log.deletes,
         resyncs: log.resyncs,
@@ -70,13 +83,10 @@ interface TableContext {
 function compareTable(db: Database, table: SqlTable, context: TableContext): void {
   const { batch, at, log } = context
   const info = context.active?.tables.find((old) => old.name === table.name)
-  const isComparable = info !== undefined && sameShape(info, table)
   const staged = context.bases.get(table.name)
-  const own = staged?.version === batch ? staged : { version: batch, at }
-  const base = isComparable ? oldBase(db, table.name) : own
-  if (!isSameBase(staged, base)) setVersions(db, table, base)
-  describe(db, table, base)
-  if (!isComparable) {
+  const own = staged?.version === batch ? staged : { version: batch, at, createdAt: at }
+  if (info === undefined || !hasSameKey(info, table)) {
+    setBase(db, table, { staged, base: own })
     log.resync(table.name)
     return
   }
@@ -88,31 +98,60 @@ function compareTable(db: Database, table: SqlTable, context: TableContext): voi
     sqlName: oldName(db, table.name),
     columns: info.columns,
   })
+  const oldBase = readOldBase(db, table.name)
+  if (!hasSameShape(info, table)) {
+    setBase(db, table, { staged, base: { ...own, createdAt: oldBase.createdAt } })
+    keepCreation(db, table, old, { base: oldBase, at })
+    log.resync(table.name)
+    return
+  }
+  setBase(db, table, { staged, base: oldBase })
   findChanges(db, table, old)
   log.table(table, old)
   const name = quote(table.sqlName)
-  const sameKey = table.key.map((column) => `t.${table.sql(column)} = o.${old.sql(column)}`).join(' AND ')
   // Rows that changed before and not now keep the version they got then.
   db.exec(
-    `UPDATE ${name} AS t SET ${VERSION} = o.${VERSION}, ${CHANGED_AT} = o.${CHANGED_AT}
-       FROM old.${quote(old.sqlName)} o WHERE o.${VERSION} > ${base.version} AND ${sameKey};
-     UPDATE ${name} SET ${VERSION} = ${batch}, ${CHANGED_AT} = ${at} WHERE ${POSITION} IN (SELECT position FROM temp._hf_puts);
+    `UPDATE ${name} AS t SET ${VERSION} = o.${VERSION}, ${CHANGED_AT} = o.${CHANGED_AT}, ${CREATED_AT} = o.${CREATED_AT}
+       FROM old.${quote(old.sqlName)} o WHERE (${deviates(oldBase, 'o.')}) AND ${sameKey(table, old, 't')};
+     UPDATE ${name} AS t SET ${VERSION} = ${batch}, ${CHANGED_AT} = ${at}, ${CREATED_AT} = iif(p.is_new, ${at}, t.${CREATED_AT})
+       FROM temp._hf_puts p WHERE t.${POSITION} = p.position;
      DROP TABLE temp._hf_puts; DROP TABLE temp._hf_deletes;`,
   )
 }
 
+/** Rows of a table that got another shape are new ones to its readers, and still as old as they are. */
+function keepCreation(db: Database, table: SqlTable, old: SqlTable, then: { base: RowBase; at: number }): void {
+  const name = quote(table.sqlName)
+  const before = `old.${quote(old.sqlName)}`
+  const same = sameKey(table, old, 't')
+  db.exec(
+    `UPDATE ${name} AS t SET ${CREATED_AT} = o.${CREATED_AT}
+       FROM ${before} o WHERE (${deviates(then.base, 'o.')}) AND ${same};
+     UPDATE ${name} AS t SET ${CREATED_AT} = ${then.at} WHERE NOT EXISTS (SELECT 1 FROM ${before} o WHERE ${same})`,
+  )
+}
+
+function setBase(
+  db: Database,
+  table: SqlTable,
+  { staged, base }: { staged: RowBase | undefined; base: RowBase },
+): void {
+  if (!isSameBase(staged, base)) setVersions(db, table, base)
+  describe(db, table, base)
+}
+
 /** Gives all rows one version. */
-function setVersions(db: Database, table: SqlTable, { version, at }: RowBase): void {
+function setVersions(db: Database, table: SqlTable, base: RowBase): void {
   const name = quote(table.sqlName)
   db.exec(
     `DROP INDEX ${table.changedIndex};
-     UPDATE ${name} SET ${VERSION} = ${version}, ${CHANGED_AT} = ${at};
-     CREATE INDEX ${table.changedIndex} ON ${name} (${VERSION}) WHERE ${VERSION} > ${version}`,
+     UPDATE ${name} SET ${VERSION} = ${base.version}, ${CHANGED_AT} = ${base.at}, ${CREATED_AT} = ${base.createdAt};
+     CREATE INDEX ${table.changedIndex} ON ${name} (${VERSION}) WHERE ${deviates(base)}`,
   )
 }
 
 function isSameBase(a: RowBase | undefined, b: RowBase | undefined): boolean {
-  return a?.version === b?.version && a?.at === b?.at
+  return a?.version === b?.version && a?.at === b?.at && a?.createdAt === b?.createdAt
 }
 
 function describe(db: Database, table: SqlTable, base: RowBase): void {
@@ -122,7 +161,8 @@ function describe(db: Database, table: SqlTable, base: RowBase): void {
       .pluck()
       .get() ?? 0
   db.prepare(
-    `INSERT INTO _hf_tables (position, name, key, columns, rows, base_version, base_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO _hf_tables (position, name, key, columns, rows, base_version, base_at, base_created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   ).run(
     table.position,
     table.name,
@@ -131,41 +171,37 @@ function describe(db: Database, table: SqlTable, base: RowBase): void {
     rows,
     base.version,
     base.at,
+    base.createdAt,
   )
 }
 
-/** Leaves the changed rows in `_hf_puts` (positions here) and `_hf_deletes` (positions there). */
+/** Leaves the changed rows in `_hf_puts` (positions here, and whether the key is new) and `_hf_deletes` (positions there). */
 function findChanges(db: Database, table: SqlTable, old: SqlTable): void {
   const name = quote(table.sqlName)
   const before = `old.${quote(old.sqlName)}`
-  const sameKey = table.key.map((column) => `n.${table.sql(column)} = o.${old.sql(column)}`).join(' AND ')
+  const isSameKey = sameKey(table, old, 'n')
   const rest = table.columns.filter((column) => !table.key.includes(column.name))
   const same = every(rest.map((column) => `n.${table.sql(column.name)} IS o.${old.sql(column.name)}`))
   // Most rows are where they were: two scans side by side settle those, and only the others are looked up by key.
   db.exec(
     `CREATE TEMP TABLE _hf_moved AS
        SELECT n.${POSITION} AS position FROM main.${name} n
-        WHERE NOT EXISTS (SELECT 1 FROM ${before} o WHERE o.${POSITION} = n.${POSITION} AND ${sameKey} AND ${same});
+        WHERE NOT EXISTS (SELECT 1 FROM ${before} o WHERE o.${POSITION} = n.${POSITION} AND ${isSameKey} AND ${same});
      CREATE TEMP TABLE _hf_puts AS
-       SELECT n.${POSITION} AS position FROM temp._hf_moved m CROSS JOIN main.${name} n ON n.${POSITION} = m.position
-        WHERE NOT EXISTS (SELECT 1 FROM ${before} o WHERE ${sameKey} AND ${same});
+       SELECT n.${POSITION} AS position, NOT EXISTS (SELECT 1 FROM ${before} o WHERE ${isSameKey}) AS is_new
+         FROM temp._hf_moved m CROSS JOIN main.${name} n ON n.${POSITION} = m.position
+        WHERE NOT EXISTS (SELECT 1 FROM ${before} o WHERE ${isSameKey} AND ${same});
      DROP TABLE temp._hf_moved;`,
   )
   const count = db.prepare<[], number>(`SELECT count(*) FROM main.${name}`).pluck().get() ?? 0
   const oldCount = db.prepare<[], number>(`SELECT count(*) FROM ${before}`).pluck().get() ?? 0
-  const kept = db
-    .prepare<[], number>(
-      `SELECT count(*) FROM temp._hf_puts p CROSS JOIN main.${name} n ON n.${POSITION} = p.position
-        WHERE EXISTS (SELECT 1 FROM ${before} o WHERE ${sameKey})`,
-    )
-    .pluck()
-    .get() as number
+  const kept = db.prepare<[], number>(`SELECT count(*) FROM temp._hf_puts WHERE NOT is_new`).pluck().get() as number
   const puts = db.prepare<[], number>(`SELECT count(*) FROM temp._hf_puts`).pluck().get() as number
   // Old rows that are still here: all new ones but those whose key is new. Without a loss there is nothing to look for.
   const stillHere = count - puts + kept
   db.exec(
     `CREATE TEMP TABLE _hf_deletes AS SELECT o.${POSITION} AS position FROM ${before} o
-       WHERE ${stillHere < oldCount} AND NOT EXISTS (SELECT 1 FROM main.${name} n WHERE ${sameKey})`,
+       WHERE ${stillHere < oldCount} AND NOT EXISTS (SELECT 1 FROM main.${name} n WHERE ${isSameKey})`,
   )
 }
 
@@ -216,8 +252,8 @@ class BatchWriter {
     }
   }
 
+  /** Every snapshot has its batch; one that only lays its tables out anew has an empty one. */
   finish(at: number): void {
-    if (this.#entries === 0) return
     this.#db
       .prepare('INSERT INTO _hf_batches (batch, watermark, at, entries, bytes) VALUES (?, NULL, ?, ?, ?)')
       .run(this.#batch, at, this.#entries, this.#bytes)
@@ -273,11 +309,12 @@ function carryLog(db: Database, options: { pointer: Pointer; at: number; bounds:
   ).run({ newest: pointer.batch, watermark: pointer.watermark, pruned: prune })
 }
 
-/** Takes back what a comparison left in the file of a run that was killed behind it. */
+/** Takes back what was done behind the pull by a run that was killed there. */
 export function undoCompare(db: Database, tables: readonly SqlTable[], bases: ReadonlyMap<string, RowBase>): void {
   const compared = readBases(db)
   if (compared.size === 0) return
   db.transaction(() => {
+    dropIndexes(db)
     for (const table of tables) setVersions(db, table, bases.get(table.name) as RowBase)
     db.exec('DELETE FROM _hf_tables; DELETE FROM _hf_log; DELETE FROM _hf_batches')
   })()
@@ -293,15 +330,27 @@ export function logStart(db: Database, batch: number): string | null {
   return first === undefined || first.batch === batch ? null : first.watermark
 }
 
-function sameShape(info: TableInfo, table: SqlTable): boolean {
-  const shape = (of: { key: readonly string[]; columns: TableInfo['columns'] }) =>
-    JSON.stringify([of.key, of.columns.map(({ name, type }) => JSON.stringify([name, type])).toSorted()])
-  return shape(info) === shape(table)
+function hasSameKey(info: TableInfo, table: SqlTable): boolean {
+  const facts = (of: Pick<TableInfo, 'key' | 'columns'>) =>
+    JSON.stringify(of.key.map((name) => [name, of.columns.find((column) => column.name === name)?.type]))
+  return facts(info) === facts(table)
 }
 
-function oldBase(db: Database, name: string): RowBase {
+function hasSameShape(info: TableInfo, table: SqlTable): boolean {
+  const facts = (columns: TableInfo['columns']) =>
+    JSON.stringify(columns.map(({ name, type }) => JSON.stringify([name, type])).toSorted())
+  return facts(info.columns) === facts(table.columns)
+}
+
+function sameKey(table: SqlTable, old: SqlTable, alias: string): string {
+  return table.key.map((column) => `${alias}.${table.sql(column)} = o.${old.sql(column)}`).join(' AND ')
+}
+
+function readOldBase(db: Database, name: string): RowBase {
   return db
-    .prepare<[string], RowBase>('SELECT base_version AS version, base_at AS at FROM old._hf_tables WHERE name = ?')
+    .prepare<[string], RowBase>(
+      `SELECT base_version AS version, base_at AS at, base_created_at AS createdAt FROM old._hf_tables WHERE name = ?`,
+    )
     .get(name) as RowBase
 }
 

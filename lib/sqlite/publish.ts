@@ -9,6 +9,7 @@ import type { ControlDatabase } from './control-database.ts'
 import { newSnapshotId, type SourceFolder } from './pointer.ts'
 import { assertHeld, markRolledBack } from './run-record.ts'
 import { stateOf, type RunTable } from './run-table.ts'
+import { isKnownFormat } from './snapshot-schema.ts'
 
 /** What publishing works with, made once for each process or thread. */
 export interface Publisher {
@@ -46,7 +47,7 @@ export function publish(
     const { run, snapshot } = draft
     table.setSequence(sequence)
     table.end(run, 'completed', { at: control.clock.now(), result: 'published', snapshot, timings: options.timings() })
-    table.setChecked(lease.source, options.checkedAt, draft.identity)
+    table.setChecked(lease.source, options.checkedAt, draft)
     table.setPublished(lease.source, pointer.watermark)
     const to = advance(stateOf(table.source(lease.source)), { kind: 'finished' })
     if (to !== undefined) table.setState(lease.source, to)
@@ -66,7 +67,8 @@ export async function rollback(parts: Publisher, lease: Lease): Promise<Pointer>
     assertHeld(table, lease)
     const active = folder.readPointer()
     const previous = active?.previous
-    if (active === undefined || previous == null || !existsSync(folder.file(previous.file))) {
+    const path = previous && folder.file(previous.file)
+    if (active === undefined || !previous || !path || !existsSync(path) || !isKnownFormat(path)) {
       throw new Failure('no_previous_snapshot', `${lease.source} has no snapshot before the active one.`)
     }
     const now = control.clock.now()

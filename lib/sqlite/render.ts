@@ -6,6 +6,7 @@ import type { Transform } from 'node:stream'
 import type { Files } from '../base/files.ts'
 import { rowToJson } from '../row-json.ts'
 import { RowDigest } from '../row-digest.ts'
+import type { Layout } from '../layout.ts'
 import { CODINGS, envelopeStart, ENVELOPE_END, type Coding, type TableInfo } from '../snapshot.ts'
 import { quote, type Database } from './database.ts'
 import type { SourceFolder } from './pointer.ts'
@@ -46,6 +47,9 @@ export interface RenderOptions {
   onProgress(): void
 }
 
+/** What is known of a table by its rows. */
+export type RenderedTable = Omit<TableInfo, keyof Layout>
+
 /**
  * Writes the full answer of each table once, in every content coding, and digests the rows on the way. The files are
  * on disk when this resolves; nobody reads them before the pointer names the snapshot.
@@ -55,9 +59,9 @@ export async function render(
   tables: readonly SqlTable[],
   place: { folder: SourceFolder; files: Files },
   options: RenderOptions,
-): Promise<TableInfo[]> {
+): Promise<RenderedTable[]> {
   const { folder, files } = place
-  const infos: TableInfo[] = []
+  const infos: RenderedTable[] = []
   for (const [index, table] of tables.entries()) {
     const path = (coding: Coding) => folder.file(folder.bodyName(options.snapshot, index, coding))
     // A file under its final name is complete: whoever serves may look for it at any time. Until then it has a name
@@ -167,7 +171,7 @@ function write(file: number, text: string, before: number, maxBytes: number): nu
 }
 
 /** The cells of all rows, in order of their positions. */
-function selectAll(db: Database, table: SqlTable) {
+export function selectAll(db: Database, table: SqlTable) {
   const columns = table.columns.map((column) => table.read(column)).join(', ') || 'NULL'
   return db.prepare<[], unknown[]>(`SELECT ${columns} FROM ${quote(table.sqlName)} ORDER BY ${POSITION}`).raw()
 }

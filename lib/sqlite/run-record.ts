@@ -35,10 +35,10 @@ export class SqliteRunRecord implements RunRecord {
     this.#write(() => this.#table.progress(this.run.id, progress, isFurther))
   }
 
-  unchanged(options: { identity: string; checkedAt: number; timings: Timings }): void {
+  unchanged(options: { identity: string; shape: string; checkedAt: number; timings: Timings }): void {
     this.#write(() => {
       this.#table.end(this.run.id, 'completed', { at: this.#now(), result: 'unchanged', timings: options.timings })
-      this.#table.setChecked(this.run.source, options.checkedAt, options.identity)
+      this.#table.setChecked(this.run.source, options.checkedAt, options)
       this.#advance({ kind: 'finished' })
     })
   }
@@ -108,7 +108,7 @@ export function settlePublished(
   if (pointer?.run !== run.id) return false
   table.end(run.id, 'completed', { ...end, result: 'published', snapshot: pointer.snapshot })
   table.setState(run.source, { state: 'COMPLETED' })
-  table.setChecked(run.source, pointer.publishedAt, pointer.identity)
+  table.setChecked(run.source, pointer.publishedAt, pointer)
   table.setSequence(Math.max(table.sequence(), decodeWatermark(pointer.watermark) ?? 0))
   table.setPublished(run.source, pointer.watermark)
   return true

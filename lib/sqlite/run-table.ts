@@ -53,6 +53,8 @@ export class RunTable {
       source: db.prepare<[string], SourceRow>(`SELECT * FROM sources WHERE source = ?`),
       setState: db.prepare(`UPDATE sources SET state = ?, reason = ? WHERE source = ?`),
       setChecked: db.prepare(`UPDATE sources SET checked_at = ?, seen = ? WHERE source = ?`),
+      setSeenShape: db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('shape of ' || ?, ?)`),
+      seenShape: db.prepare<[string], string>(`SELECT value FROM meta WHERE name = 'shape of ' || ?`).pluck(),
       setPublished: db.prepare(`UPDATE sources SET published = ? WHERE source = ?`),
       setLease: db.prepare(
         `UPDATE sources SET generation = ?, holder = ?, expires_at = ?, ttl_ms = ? WHERE source = ?`,
@@ -109,8 +111,15 @@ export class RunTable {
     this.#sql.setState.run(state.state, state.state === 'PAUSED' ? state.reason : null, source)
   }
 
-  setChecked(source: string, checkedAt: number, identity: string): void {
+  /** The upstream was seen to be what is published: in this state, read in this way. */
+  setChecked(source: string, checkedAt: number, { identity, shape }: { identity: string; shape: string }): void {
     this.#sql.setChecked.run(checkedAt, identity, source)
+    this.#sql.setSeenShape.run(source, shape)
+  }
+
+  /** How the source was configured when `seen` was written. */
+  seenShape(source: string): string | undefined {
+    return this.#sql.seenShape.get(source)
   }
 
   setPublished(source: string, watermark: Watermark): void {

@@ -1,42 +1,47 @@
 import { Failure } from '../errors.ts'
 import type { Column } from '../column.ts'
 import type { Database } from './database.ts'
-import { quote } from './database.ts'
+import { openSnapshot, quote } from './database.ts'
 import { sqlNames } from './names.ts'
 
 /** Format of staged files and snapshots, in `user_version`. */
-const FORMAT = 1
+const FORMAT = 2
 
 /** Position of a row in upstream order, from 1. */
 export const POSITION = '_hf_row'
 /** Batch that last changed the row, and when that was (epoch ms). */
 export const VERSION = '_hf_version'
 export const CHANGED_AT = '_hf_changed_at'
+/** When the row was first seen under its key (epoch ms). */
+export const CREATED_AT = '_hf_created_at'
 
-/** The version of all rows of a table that have not changed since it was published as a whole. */
+/** What all rows of a table have in these columns that have not changed since it was published as a whole. */
 export interface RowBase {
   readonly version: number
   /** Epoch ms. */
   readonly at: number
+  /** Epoch ms. */
+  readonly createdAt: number
 }
 
 /**
  * What a snapshot file holds beside the mirrored tables.
  *
  * - `_hf_tables`: the tables in order; `key` and `columns` are JSON. Rows unchanged since `base_version` have it as
- *   their version, by the default of the column.
+ *   their version, by the default of the column; likewise the times.
  * - `_hf_batches`, `_hf_log`: the change log. The newest batch has no watermark here: the pointer has it.
  * - `_hf_checkpoint`: how it was pulled, and how far while it is staged.
  */
 const SCHEMA = `
   CREATE TABLE _hf_tables (
-    position     INTEGER PRIMARY KEY,
-    name         TEXT NOT NULL UNIQUE,
-    key          TEXT NOT NULL,
-    columns      TEXT NOT NULL,
-    rows         INTEGER NOT NULL DEFAULT 0,
-    base_version INTEGER NOT NULL DEFAULT 0,
-    base_at      INTEGER NOT NULL DEFAULT 0
+    position        INTEGER PRIMARY KEY,
+    name            TEXT NOT NULL UNIQUE,
+    key             TEXT NOT NULL,
+    columns         TEXT NOT NULL,
+    rows            INTEGER NOT NULL DEFAULT 0,
+    base_version    INTEGER NOT NULL DEFAULT 0,
+    base_at         INTEGER NOT NULL DEFAULT 0,
+    base_created_at INTEGER NOT NULL DEFAULT 0
   ) STRICT;
 
   CREATE TABLE _hf_batches (
@@ -72,13 +77,29 @@ export function createSnapshotSchema(db: Database): void {
   db.pragma(`user_version = ${FORMAT}`)
 }
 
+/** Whether the snapshot was written by a Holdfast of the same format. */
+export function isKnownFormat(path: string): boolean {
+  const db = openSnapshot(path)
+  try {
+    return db.pragma('user_version', { simple: true }) === FORMAT
+  } finally {
+    db.close()
+  }
+}
+
 /** @throws Failure `format_unknown` */
 export function checkFormat(db: Database, file: string): void {
   const format = db.pragma('user_version', { simple: true }) as number
   if (format === FORMAT) return
-  throw new Failure('format_unknown', `${file} has format ${format}; this Holdfast knows ${FORMAT}.`, {
+  const advice = format < FORMAT ? 'The next sync run replaces it.' : 'Start the Holdfast that wrote it.'
+  throw new Failure('format_unknown', `${file} has format ${format}; this Holdfast knows ${FORMAT}. ${advice}`, {
     facts: { format, known: FORMAT },
   })
+}
+
+/** The SQL condition of the rows that deviate from the base, as the index of changed rows has it. */
+export function deviates(base: RowBase, alias = ''): string {
+  return `${alias}${VERSION} > ${base.version} OR ${alias}${CREATED_AT} <> ${base.createdAt}`
 }
 
 /** A mirrored table and the SQL names it goes by. */
@@ -106,9 +127,23 @@ export class SqlTable {
     this.#sqlNames = new Map(sqlNames(names).map((sqlName, index) => [names[index] as string, sqlName]))
   }
 
-  /** Finds the rows that changed since the base, and costs nothing for all others. */
+  /** Finds the rows that deviate from the base (by `_hf_version`), and costs nothing for all others. */
   get changedIndex(): string {
     return `_hf_changed_${this.position}`
+  }
+
+  /** Of the n-th index in `TableInfo.indexes`, from 0. `_hf_row` comes last in each, as in every SQLite index. */
+  indexName(n: number): string {
+    return `_hf_index_${this.position}_${n}`
+  }
+
+  /**
+   * FTS5 over the columns in `TableInfo.search`; the i-th is called `c<i>` there, since FTS5 refuses some names that a
+   * column may have (`rank`, two that differ in case only). Without content: a search gives row ids, which are
+   * `_hf_row`. Words are found whatever their case and diacritics; there are no sizes, so `bm25` has nothing to rank by.
+   */
+  get searchTable(): string {
+    return `_hf_search_${this.position}`
   }
 
   get keyIndex(): string {
@@ -156,7 +191,9 @@ export function readSqlTables(db: Database): SqlTable[] {
 /** The base of each table of a snapshot file. */
 export function readBases(db: Database): Map<string, RowBase> {
   const rows = db
-    .prepare<[], RowBase & { name: string }>('SELECT name, base_version AS version, base_at AS at FROM _hf_tables')
+    .prepare<[], RowBase & { name: string }>(
+      'SELECT name, base_version AS version, base_at AS at, base_created_at AS createdAt FROM _hf_tables',
+    )
     .all()
-  return new Map(rows.map(({ name, version, at }) => [name, { version, at }]))
+  return new Map(rows.map(({ name, ...base }) => [name, base]))
 }

@@ -16,7 +16,7 @@ import {
   type Kind,
 } from '../typing.ts'
 import { every, quote, sqliteCode, type Database } from './database.ts'
-import { CHANGED_AT, POSITION, SqlTable, VERSION, type RowBase } from './snapshot-schema.ts'
+import { CHANGED_AT, CREATED_AT, deviates, POSITION, SqlTable, VERSION, type RowBase } from './snapshot-schema.ts'
 
 const MAX_COLUMNS = 1900
 
@@ -220,11 +220,15 @@ export class StagedTable {
       (column) => `${table.sql(column.name)} ${sqliteType(column.kind)}${key.has(column.name) ? ' NOT NULL' : ''}`,
     )
     // The version columns are there from the start: SQLite reads a whole STRICT table to add one later.
-    const { version, at } = this.state.base
-    columns.push(`${VERSION} INTEGER NOT NULL DEFAULT ${version}`, `${CHANGED_AT} INTEGER NOT NULL DEFAULT ${at}`)
+    const { base } = this.state
+    columns.push(
+      `${VERSION} INTEGER NOT NULL DEFAULT ${base.version}`,
+      `${CHANGED_AT} INTEGER NOT NULL DEFAULT ${base.at}`,
+      `${CREATED_AT} INTEGER NOT NULL DEFAULT ${base.createdAt}`,
+    )
     this.#db.exec(
       `CREATE TABLE ${name} (${POSITION} INTEGER PRIMARY KEY, ${columns.join(', ')}) STRICT;
-       CREATE INDEX ${table.changedIndex} ON ${name} (${VERSION}) WHERE ${VERSION} > ${version}`,
+       CREATE INDEX ${table.changedIndex} ON ${name} (${VERSION}) WHERE ${deviates(base)}`,
     )
   }
 

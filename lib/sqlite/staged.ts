@@ -19,7 +19,7 @@ interface CheckpointRow {
   tables: string
 }
 
-const NO_BASE: RowBase = { version: 1, at: 0 }
+const NO_BASE: RowBase = { version: 1, at: 0, createdAt: 0 }
 
 /**
  * A snapshot being built by the holder of one lease generation, who alone ever writes this file. Rows and checkpoint

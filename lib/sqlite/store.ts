@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import type { Lease, Timings } from '../control.ts'
 import { Failure } from '../errors.ts'
+import { isSameLayout, layoutsOf, type Layout } from '../layout.ts'
 import { snapshotDigest } from '../row-digest.ts'
 import type { Settings } from '../settings.ts'
 import type { Pointer, TableInfo } from '../snapshot.ts'
@@ -9,16 +10,18 @@ import type { Page, Plan } from '../source.ts'
 import type { PulledTable, Stage, Store } from '../store.ts'
 import { compare, logStart } from './compare.ts'
 import { openSnapshot } from './database.ts'
+import { exportNames } from './export-names.ts'
+import { indexing } from './indexes.ts'
 import { newSnapshotId, type SourceFolder } from './pointer.ts'
 import { publish, type Draft, type Publisher } from './publish.ts'
-import { render } from './render.ts'
-import { readBases, readSqlTables, type RowBase } from './snapshot-schema.ts'
+import { render, type RenderedTable } from './render.ts'
+import { isKnownFormat, readBases, readSqlTables, type RowBase } from './snapshot-schema.ts'
 import { Staged } from './staged.ts'
 
 /** Files that nobody names any more are kept this long: somebody may just be about to open them. */
 const GRACE_MS = 10_000
 
-export type StoreSettings = Pick<Settings, 'changeLog' | 'bodyFileBytes'>
+export type StoreSettings = Pick<Settings, 'changeLog' | 'bodyFileBytes' | 'sources'>
 
 /** Builds and publishes snapshots as SQLite files. */
 export class SqliteStore implements Store {
@@ -38,17 +41,24 @@ export class SqliteStore implements Store {
   }
 
   seenIdentity(source: string): string | undefined {
-    const pointer = this.active(source)
-    if (pointer === undefined || pointer.isRolledBack || pointer.shape !== this.#shapes.get(source)) return undefined
-    // A snapshot that somebody removed is pulled again.
-    if (!existsSync(this.#folder(source).file(pointer.file))) return undefined
-    return this.#publisher.control.read(() => this.#publisher.table.peekSource(source))?.seen ?? undefined
+    const active = readActive(this.#folder(source))
+    if (active === undefined || active.pointer.isRolledBack) return undefined
+    const { control, table } = this.#publisher
+    return control.read(() => {
+      // Read otherwise, it may be something else, even if it was the same when the snapshot was made.
+      const shape = table.seenShape(source) ?? active.pointer.shape
+      return shape === this.shape(source) ? (table.peekSource(source)?.seen ?? undefined) : undefined
+    })
+  }
+
+  shape(source: string): string {
+    return this.#shapes.get(source) ?? ''
   }
 
   stage(options: { lease: Lease; run: string; plan: Plan }): Stage {
     const { lease, plan } = options
     const folder = this.#folder(lease.source)
-    const shape = this.#shape(lease.source)
+    const shape = this.shape(lease.source)
     const leftovers = this.#leftovers(folder, lease.generation)
     const staged = Staged.open(folder, this.#publisher.files, {
       generation: lease.generation,
@@ -75,9 +85,10 @@ export class SqliteStore implements Store {
 
   async renderActive(source: string, options: { signal: AbortSignal; onProgress: () => void }): Promise<void> {
     const folder = this.#folder(source)
-    const pointer = folder.readPointer()
-    if (pointer === undefined) return
-    const db = openSnapshot(folder.file(pointer.file))
+    const active = readActive(folder)
+    if (active === undefined) return
+    const { pointer } = active
+    const db = openSnapshot(active.path)
     try {
       await render(
         db,
@@ -108,6 +119,7 @@ export class SqliteStore implements Store {
       for (const index of published.tables.keys()) {
         for (const coding of CODINGS) keep.add(folder.bodyName(published.snapshot, index, coding))
       }
+      for (const name of exportNames(published)) keep.add(name)
     }
     const newestRejected = names
       .filter((name) => /^rejected-.*\.sqlite$/.test(name))
@@ -138,12 +150,13 @@ export class SqliteStore implements Store {
 
   /** The versions that rows will have that are as they are in the active snapshot, if it is still that one then. */
   #bases(folder: SourceFolder, plan: Plan): Map<string, RowBase> {
-    const pointer = folder.readPointer()
-    if (pointer === undefined || !existsSync(folder.file(pointer.file))) {
-      const first = { version: (pointer?.batch ?? 0) + 1, at: this.#publisher.control.clock.now() }
+    const active = readActive(folder)
+    if (active === undefined) {
+      const now = this.#publisher.control.clock.now()
+      const first = { version: (folder.readPointer()?.batch ?? 0) + 1, at: now, createdAt: now }
       return new Map(plan.tables.map((table) => [table.name, first]))
     }
-    const db = openSnapshot(folder.file(pointer.file))
+    const db = openSnapshot(active.path)
     try {
       return readBases(db)
     } finally {
@@ -165,15 +178,26 @@ export class SqliteStore implements Store {
     return stat !== undefined && this.#publisher.control.clock.now() - stat.mtimeMs > GRACE_MS
   }
 
-  #shape(source: string): string {
-    return this.#shapes.get(source) ?? ''
-  }
-
   #folder(source: string): SourceFolder {
     const folder = this.#publisher.folders.get(source)
     if (folder === undefined) throw new Failure('source_not_found', `There is no source ${source}.`)
     return folder
   }
+}
+
+/** A published snapshot, or undefined where its file is gone or of another format: then it is made anew. */
+function readable(folder: SourceFolder, pointer: Pointer): { pointer: Pointer; path: string } | undefined {
+  const path = folder.file(pointer.file)
+  return existsSync(path) && isKnownFormat(path) ? { pointer, path } : undefined
+}
+
+function readActive(folder: SourceFolder): { pointer: Pointer; path: string } | undefined {
+  const pointer = folder.readPointer()
+  return pointer && readable(folder, pointer)
+}
+
+function withLayout(table: RenderedTable, layout: Layout): TableInfo {
+  return { ...table, ...layout }
 }
 
 interface StageParts {
@@ -206,6 +230,10 @@ class SqliteStage implements Stage {
     return this.#parts.staged.plan
   }
 
+  get shape(): string {
+    return this.#parts.staged.shape
+  }
+
   get cursor(): string | undefined {
     return this.#parts.staged.cursor
   }
@@ -235,11 +263,11 @@ class SqliteStage implements Stage {
   compare(): { isChanged: boolean; puts: number; deletes: number } {
     const { staged, folder } = this.#parts
     this.#publishedAt = this.#publisher.control.clock.now()
-    const path = this.#active && folder.file(this.#active.file)
     // Without its file there is nothing to compare with: readers fetch everything again.
-    const active = this.#active && path !== undefined && existsSync(path) ? { pointer: this.#active, path } : undefined
+    const active = this.#active && readable(folder, this.#active)
     return compare(staged.db, staged.tables, {
       active,
+      isLaidOutAnew: active !== undefined && !this.#isLaidOut(active.pointer),
       batch: this.#batch,
       bases: staged.bases,
       at: this.#publishedAt,
@@ -247,10 +275,18 @@ class SqliteStage implements Stage {
     })
   }
 
-  async finish(options: { signal: AbortSignal; onProgress: () => void }): Promise<void> {
+  async finish(options: Parameters<Stage['finish']>[0]): Promise<void> {
     const { staged, folder, lease, run } = this.#parts
     const { files } = this.#publisher
-    const tables: TableInfo[] = await render(
+    const { layouts, warnings } = this.#layout
+    for (const table of staged.tables) {
+      for (const step of indexing(staged.db, table, layouts.get(table.name) as Layout)) {
+        options.busy(step)
+        options.onProgress()
+        options.signal.throwIfAborted()
+      }
+    }
+    const rendered = await render(
       staged.db,
       staged.tables,
       { folder, files },
@@ -262,6 +298,7 @@ class SqliteStage implements Stage {
         ...options,
       },
     )
+    const tables = rendered.map((table) => withLayout(table, layouts.get(table.name) as Layout))
     this.#draft = {
       source: lease.source,
       snapshot: this.#snapshot,
@@ -273,6 +310,7 @@ class SqliteStage implements Stage {
       identity: staged.plan.identity,
       shape: staged.shape,
       tables,
+      ...(warnings.length > 0 && { warnings }),
       publishedAt: this.#publishedAt,
       run,
     }
@@ -283,6 +321,21 @@ class SqliteStage implements Stage {
     const { staged, lease } = this.#parts
     if (this.#draft === undefined) throw new Failure('internal', 'A stage is published before it is finished.')
     return publish(this.#publisher, { lease, draft: this.#draft, stagedPath: staged.path, ...options })
+  }
+
+  /** What the tables get of what is configured for them, now that their columns are known. */
+  get #layout() {
+    const { staged, lease } = this.#parts
+    return layoutsOf(staged.tables, this.#settings.sources.get(lease.source)?.descriptor.options.tables)
+  }
+
+  #isLaidOut(pointer: Pointer): boolean {
+    const { layouts, warnings } = this.#layout
+    const isSame = pointer.tables.every((info) => {
+      const layout = layouts.get(info.name)
+      return layout !== undefined && isSameLayout(layout, info)
+    })
+    return isSame && JSON.stringify(warnings) === JSON.stringify(pointer.warnings ?? [])
   }
 
   get #batch(): number {

@@ -3,9 +3,10 @@ import type { Run } from '../sync-run.ts'
 
 /** What a webhook is told, as JSON. */
 export interface Alert {
-  readonly kind: 'failed' | 'rejected' | 'recovered'
+  readonly kind: 'failed' | 'rejected' | 'stale' | 'recovered'
   readonly source: string
-  readonly run: string
+  /** Null where it is not a run that brought it about. */
+  readonly run: string | null
   readonly code: string | null
   readonly message: string
   /** Epoch milliseconds. */
@@ -18,7 +19,7 @@ const ATTEMPTS = 3
 const RETRY_MS = 1000
 const DEADLINE_MS = 5000
 
-/** Tells a webhook when a source fails, is refused, and is well again. Best effort: it never fails a sync. */
+/** Tells a webhook when a source fails, is refused, grows old, and is well again. Best effort: it never fails a sync. */
 export class Alerts {
   readonly #url: string
   readonly #clock: Clock
@@ -26,6 +27,8 @@ export class Alerts {
   readonly #signal: AbortSignal | undefined
   readonly #onTrouble: (error: unknown) => void
   readonly #told = new Map<string, { what: string; at: number }>()
+  /** Sources that are old, and when that was told; `isOurs` where it was told from here. */
+  readonly #stale = new Map<string, { at: number; isOurs: boolean }>()
 
   /** Once `signal` aborts nothing more is tried: the process ends. */
   constructor(options: {
@@ -59,11 +62,37 @@ export class Alerts {
         message,
         at,
       })
-    } else if (run.status === 'completed' && told !== undefined) {
+    } else if (run.status === 'completed') {
+      const isAwaited = told !== undefined || this.#stale.get(run.source)?.isOurs === true
       this.#told.delete(run.source)
+      this.#stale.delete(run.source)
+      if (!isAwaited) return
       const message = `${run.source} is up to date again.`
       await this.#send({ kind: 'recovered', source: run.source, run: run.id, code: null, message, at })
     }
+  }
+
+  /**
+   * Looks at a source that is older than it may be, for the reason in `message`. Of all processes that see it the one
+   * whose `claim` of the hour succeeds tells.
+   */
+  async stale(source: string, message: string, claim: (hour: number) => Promise<boolean>): Promise<void> {
+    const told = this.#stale.get(source)
+    const at = this.#clock.now()
+    if (told !== undefined && Math.abs(at - told.at) < REPEAT_MS) return
+    const isOurs = await claim(Math.floor(at / REPEAT_MS) * REPEAT_MS)
+    this.#stale.set(source, { at, isOurs })
+    if (isOurs) await this.#send({ kind: 'stale', source, run: null, code: 'snapshot_stale', message, at })
+  }
+
+  /** Looks at a source that is as new as it should be. */
+  async fresh(source: string): Promise<void> {
+    const told = this.#stale.get(source)
+    this.#stale.delete(source)
+    // A run that failed is told of until one has completed.
+    if (told?.isOurs !== true || this.#told.has(source)) return
+    const message = `${source} is up to date again.`
+    await this.#send({ kind: 'recovered', source, run: null, code: null, message, at: this.#clock.now() })
   }
 
   async #send(alert: Alert): Promise<void> {

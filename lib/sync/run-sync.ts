@@ -71,7 +71,7 @@ async function build(parts: RunParts, run: RunClock, plan: Plan | undefined): Pr
   const { lease } = record
   const checkedAt = clock.now()
   if (plan !== undefined && plan.identity === store.seenIdentity(source.id)) {
-    record.unchanged({ identity: plan.identity, checkedAt, timings: run.timings })
+    record.unchanged({ identity: plan.identity, shape: store.shape(source.id), checkedAt, timings: run.timings })
     store.collect(lease)
     return 'completed'
   }
@@ -86,11 +86,11 @@ async function build(parts: RunParts, run: RunClock, plan: Plan | undefined): Pr
     run.enter('comparing')
     if (!parts.busy(() => stage.compare()).isChanged) {
       stage.discard()
-      record.unchanged({ identity: stage.plan.identity, checkedAt, timings: run.timings })
+      record.unchanged({ identity: stage.plan.identity, shape: stage.shape, checkedAt, timings: run.timings })
       return 'completed'
     }
     run.enter('rendering')
-    await stage.finish({ signal, onProgress: () => run.beat() })
+    await stage.finish({ signal, onProgress: () => run.beat(), busy: (work) => parts.busy(work) })
     signal.throwIfAborted()
     run.enter('publishing')
     parts.busy(() => stage.publish({ checkedAt, timings: () => run.timings }))

@@ -46,17 +46,19 @@ function logOf(site: TestSite): Entry[] {
   )
 }
 
-function versionsOf(site: TestSite, key: readonly string[] = KEY): Record<string, [version: number, at: number]> {
+type Version = [version: number, changedAt: number, createdAt: number]
+
+function versionsOf(site: TestSite, key: readonly string[] = KEY): Record<string, Version> {
   return withSnapshot(site.folder().file(site.pointer().file), (db, tables) => {
     const rows = rowsOf(db, tableNamed(tables, 'wares'))
     const versions = db
-      .prepare<[], [number, number]>('SELECT _hf_version, _hf_changed_at FROM wares ORDER BY _hf_row')
+      .prepare<[], Version>('SELECT _hf_version, _hf_changed_at, _hf_created_at FROM wares ORDER BY _hf_row')
       .raw()
       .all()
     return Object.fromEntries(
       rows.map((row, index) => [
         key.map((name) => encodeURIComponent(String(row[name]))).join(','),
-        versions[index] as [number, number],
+        versions[index] as Version,
       ]),
     )
   })
@@ -83,7 +85,7 @@ describe('the comparison of two snapshots', () => {
         async (draws, columns) => {
           using site = new TestSite()
           let before: Map<string, Record<string, unknown>> | undefined
-          let versions: Record<string, [number, number]> = {}
+          let versions: Record<string, Version> = {}
           for (const [index, rows] of draws.entries()) {
             const run = await site.sync(upstreamOf(rows, index % 2 === 0 ? undefined : columns))
             const now = byKey(site.published('wares'))
@@ -118,10 +120,11 @@ describe('the comparison of two snapshots', () => {
               assert.deepEqual(sorted(replay(before, entries)), sorted(now))
             }
             versions = Object.fromEntries(
-              [...now.keys()].map(
-                (key) =>
-                  [key, changed.includes(key) ? [batch, publishedAt] : versions[key]] as [string, [number, number]],
-              ),
+              [...now.keys()].map((key) => {
+                const old = versions[key]
+                const version = changed.includes(key) ? [batch, publishedAt, old?.[2] ?? publishedAt] : old
+                return [key, version as Version]
+              }),
             )
             assert.deepEqual(versionsOf(site), versions)
             before = now
@@ -162,7 +165,12 @@ describe('the comparison of two snapshots', () => {
       await site.sync(wares(index === 1 ? rows.toReversed() : rows))
       at.push(site.pointer().publishedAt)
     }
-    assert.deepEqual(versionsOf(site, ['sku']), { 0: [2, at[1]], 1: [3, at[2]], 2: [4, at[3]], 3: [1, at[0]] })
+    assert.deepEqual(versionsOf(site, ['sku']), {
+      0: [2, at[1], at[0]],
+      1: [3, at[2], at[0]],
+      2: [4, at[3], at[0]],
+      3: [1, at[0], at[0]],
+    })
   })
 
   for (const [what, rows, options] of [

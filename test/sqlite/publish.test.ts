@@ -139,7 +139,7 @@ describe('a publish', () => {
     stage.write({ table: 'wares', columns: ['sku', 'v'], rows: NEW.map(({ sku, v }) => [sku, v]), next: '1' })
     stage.finishPull()
     stage.compare()
-    await stage.finish({ signal: AbortSignal.timeout(60_000), onProgress: () => {} })
+    await stage.finish({ signal: AbortSignal.timeout(60_000), onProgress: () => {}, busy: (work) => work() })
     site.clock.move(TTL_MS)
     const next = await site.control.claim('wares', 'next', TTL_MS)
     assert.ok(next)

@@ -5,7 +5,7 @@ import { disk, type Files } from '../../lib/base/files.ts'
 import type { ColumnType, Value } from '../../lib/column.ts'
 import type { Claim } from '../../lib/control.ts'
 import { rowToJson } from '../../lib/row-json.ts'
-import type { GuardSettings, Settings } from '../../lib/settings.ts'
+import type { FileSourceOptions, GuardSettings, Settings } from '../../lib/settings.ts'
 import type { Pointer } from '../../lib/snapshot.ts'
 import type { Page, Plan, Source } from '../../lib/source.ts'
 import { ControlDatabase } from '../../lib/sqlite/control-database.ts'
@@ -105,6 +105,9 @@ export interface SiteOptions {
   readonly changeLog?: Settings['changeLog']
   readonly bodyFileBytes?: number
   readonly dataDir?: string
+  /** How each source is configured; one that is configured otherwise has another fingerprint. */
+  readonly tables?: FileSourceOptions['tables']
+  readonly shape?: string
 }
 
 /** What one process has of a data directory: control, store and folders, on real files. */
@@ -132,8 +135,14 @@ export class TestSite implements Disposable {
       folders,
       files: options.files ?? disk,
     }
-    const settings = { changeLog: options.changeLog ?? WIDE_LOG, bodyFileBytes: options.bodyFileBytes ?? 1e7 }
-    this.store = new SqliteStore(this.publisher, settings, new Map(sources.map((id) => [id, `shape of ${id}`])))
+    const { tables, shape = tables ? JSON.stringify(tables) : 'shape' } = options
+    const descriptor = { kind: 'file', options: { path: '', ...(tables && { tables }) } } as const
+    const settings = {
+      changeLog: options.changeLog ?? WIDE_LOG,
+      bodyFileBytes: options.bodyFileBytes ?? 1e7,
+      sources: new Map(sources.map((id) => [id, { descriptor, schedule: 'off', guard: NO_LIMITS }])),
+    }
+    this.store = new SqliteStore(this.publisher, settings, new Map(sources.map((id) => [id, `${shape} of ${id}`])))
   }
 
   get database(): ControlDatabase {

@@ -36,6 +36,46 @@ describe('alerts', () => {
     )
   })
 
+  test('an old source is told once an hour by one of all who see it, and that it is over', async () => {
+    const { alerts, heard, advance } = await webhook()
+    const hours = new Set<number>()
+    const claim = async (hour: number) => hours.size < hours.add(hour).size
+
+    await alerts.fresh('wares')
+    await alerts.stale('wares', 'It is old.', claim)
+    await alerts.stale('wares', 'It is old.', claim)
+    advance(3600 * 1000)
+    await alerts.stale('wares', 'It is older.', claim)
+    await alerts.fresh('wares')
+    await alerts.fresh('wares')
+    assert.deepEqual(
+      heard().map((alert) => [alert.kind, alert.message, alert.code, alert.run]),
+      [
+        ['stale', 'It is old.', 'snapshot_stale', null],
+        ['stale', 'It is older.', 'snapshot_stale', null],
+        ['recovered', 'wares is up to date again.', null, null],
+      ],
+    )
+
+    // Another process was faster: then it is for that one to tell, to the end.
+    await alerts.stale('wares', 'It is old.', async () => false)
+    await alerts.fresh('wares')
+    assert.equal(heard().length, 3)
+  })
+
+  test('a source that failed and grew old is well again once', async () => {
+    const { alerts, heard } = await webhook()
+    await alerts.ended(run('failed', 'upstream_unavailable'))
+    await alerts.stale('wares', 'It is old.', async () => true)
+    await alerts.ended(run('failed', 'upstream_unavailable'))
+    await alerts.ended(run('completed'))
+    await alerts.fresh('wares')
+    assert.deepEqual(
+      heard().map(({ kind }) => kind),
+      ['failed', 'stale', 'recovered'],
+    )
+  })
+
   test('a webhook that is down for a moment is tried again, and one that stays down fails nothing', async () => {
     const short = await webhook([503, 500, 204])
     await short.alerts.ended(run('failed', 'upstream_unavailable'))
