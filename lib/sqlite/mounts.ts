@@ -1,25 +1,57 @@
 import { existsSync, statSync } from 'node:fs'
 import type { Column } from '../column.ts'
 import { Failure, toFailure } from '../errors.ts'
-import type { Coding, MountedSnapshot, Pointer, RowReader, Snapshots, TableInfo } from '../snapshot.ts'
+import type { Answer, QueryOptions, ResolvedQuery } from '../query.ts'
+import type {
+  Coding,
+  ExportFile,
+  ExportRequest,
+  FileSizes,
+  MountedSnapshot,
+  Pointer,
+  RowReader,
+  Snapshots,
+  TableInfo,
+} from '../snapshot.ts'
 import { openSnapshot, quote, sqliteCode, type Database } from './database.ts'
+import { Exports } from './exports.ts'
+import { fileSizes } from './file-sizes.ts'
 import type { SourceFolder } from './pointer.ts'
+import { QueryEngine } from './query-engine.ts'
+import type { QueryReaders } from './reader-pool.ts'
 import { checkFormat, POSITION, readSqlTables, type SqlTable } from './snapshot-schema.ts'
 
 /** Watching a folder is a hint only (network volumes): the pointer is also looked at this often. */
 const LOOK_MS = 100
 const MAX_ROWS = 10_000
+const DEFAULT_MAX_BYTES = 2 ** 26
 /** A body file that is not there yet is looked for again after this time. */
 const MISSING_BODY_MS = 1000
+
+export interface QuerySettings {
+  /** Who answers the queries that no index bounds; without, those fail. */
+  readonly readers?: QueryReaders
+  readonly answerMaxBytes?: number
+}
+
+/** What all mounted snapshots share. */
+interface MountParts {
+  readonly exports: Exports
+  readonly queries: QuerySettings
+}
 
 /** The active snapshots of all sources, kept current by looking at their pointers. */
 export class Mounts implements Snapshots, Disposable {
   readonly #folders: ReadonlyMap<string, SourceFolder>
   readonly #mounted = new Map<string, { stamp: string; snapshot: Mounted }>()
+  /** The snapshots before the active ones, as far as somebody has them or asks for them. */
+  readonly #previous = new Map<string, Mounted>()
   readonly #listeners = new Set<(source: string, pointer: Pointer) => void>()
   readonly #onTrouble: (source: string, failure: Failure) => void
   /** What is wrong with a source's pointer or file, said once. */
   readonly #troubles = new Map<string, string>()
+  readonly #exports = new Exports()
+  readonly #parts: MountParts
   #timer: NodeJS.Timeout | undefined
   #watcher: { close(): Promise<void> } | undefined
 
@@ -27,8 +59,10 @@ export class Mounts implements Snapshots, Disposable {
   constructor(
     folders: ReadonlyMap<string, SourceFolder>,
     onTrouble: (source: string, failure: Failure) => void = () => {},
+    queries: QuerySettings = {},
   ) {
     this.#folders = folders
+    this.#parts = { queries, exports: this.#exports }
     this.#onTrouble = onTrouble
     this.look()
   }
@@ -58,6 +92,22 @@ export class Mounts implements Snapshots, Disposable {
     return this.#mounted.get(source)?.snapshot
   }
 
+  /** The database of the active snapshot, for its change log: good until something newer is mounted. */
+  opened(source: string): { readonly pointer: Pointer; readonly db: Database } | undefined {
+    return this.#mounted.get(source)?.snapshot
+  }
+
+  find(source: string, snapshot: string): MountedSnapshot | undefined {
+    const active = this.#mounted.get(source)?.snapshot
+    if (active === undefined || active.pointer.snapshot === snapshot) return active
+    const { previous } = active.pointer
+    if (previous === null || previous.snapshot !== snapshot) return undefined
+    const folder = this.#folders.get(source)
+    const known = this.#previous.get(source) ?? (folder && mount(folder, { ...previous, previous: null }, this.#parts))
+    if (known !== undefined) this.#previous.set(source, known)
+    return known
+  }
+
   onPublish(listener: (source: string, pointer: Pointer) => void): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
@@ -67,8 +117,11 @@ export class Mounts implements Snapshots, Disposable {
     clearInterval(this.#timer)
     this.#timer = undefined
     void this.#watcher?.close()
+    this.#exports[Symbol.dispose]()
     for (const { snapshot } of this.#mounted.values()) snapshot.unmount()
+    for (const snapshot of this.#previous.values()) snapshot.unmount()
     this.#mounted.clear()
+    this.#previous.clear()
   }
 
   #lookAt(source: string, folder: SourceFolder): void {
@@ -78,11 +131,16 @@ export class Mounts implements Snapshots, Disposable {
     if (stat === undefined || before?.stamp === stamp) return
     const pointer = folder.readPointer()
     if (pointer === undefined) return
-    const snapshot = mount(folder, pointer)
+    const snapshot = mount(folder, pointer, this.#parts)
     // Gone already: a newer pointer has taken its place, which the next look finds.
     if (snapshot === undefined) return
     this.#mounted.set(source, { stamp, snapshot })
-    before?.snapshot.unmount()
+    // The one before stays for those who read on in it, until the next publish.
+    this.#previous.get(source)?.unmount()
+    this.#previous.delete(source)
+    if (before?.snapshot.pointer.snapshot === pointer.previous?.snapshot && before) {
+      this.#previous.set(source, before.snapshot)
+    } else before?.snapshot.unmount()
     for (const listener of this.#listeners) listener(source, pointer)
   }
 
@@ -96,10 +154,10 @@ export class Mounts implements Snapshots, Disposable {
   }
 }
 
-function mount(folder: SourceFolder, pointer: Pointer): Mounted | undefined {
+function mount(folder: SourceFolder, pointer: Pointer, parts: MountParts): Mounted | undefined {
   if (!existsSync(folder.file(pointer.file))) return undefined
   try {
-    return new Mounted(folder, pointer)
+    return new Mounted(folder, pointer, parts)
   } catch (error) {
     if (sqliteCode(error) === 'SQLITE_CANTOPEN') return undefined
     throw error
@@ -109,21 +167,24 @@ function mount(folder: SourceFolder, pointer: Pointer): Mounted | undefined {
 class Mounted implements MountedSnapshot {
   readonly pointer: Pointer
   readonly #folder: SourceFolder
-  readonly #db: Database
+  readonly #parts: MountParts
+  readonly db: Database
   readonly #readers = new Map<string, RowReader>()
   readonly #bodies = new Map<string, { path: string | undefined; lookAgainAt: number }>()
+  #engine: QueryEngine | undefined
   #tables: Map<string, SqlTable> | undefined
   #pins = 1
 
-  constructor(folder: SourceFolder, pointer: Pointer) {
+  constructor(folder: SourceFolder, pointer: Pointer, parts: MountParts) {
     this.pointer = pointer
+    this.#parts = parts
     this.#folder = folder
     // Open from the start: a file that is open stays readable when its name is collected.
-    this.#db = openSnapshot(folder.file(pointer.file))
+    this.db = openSnapshot(folder.file(pointer.file))
     try {
-      checkFormat(this.#db, pointer.file)
+      checkFormat(this.db, pointer.file)
     } catch (error) {
-      this.#db.close()
+      this.db.close()
       throw error
     }
   }
@@ -154,6 +215,30 @@ class Mounted implements MountedSnapshot {
     return found
   }
 
+  record(table: string, columns: readonly Column[], id: string): ReturnType<MountedSnapshot['record']> {
+    return this.#queries.record(table, columns, id)
+  }
+
+  async query(query: ResolvedQuery, options: QueryOptions): Promise<Answer> {
+    options.signal.throwIfAborted()
+    const { readers, answerMaxBytes = DEFAULT_MAX_BYTES } = this.#parts.queries
+    const answer = this.#queries.answer(query, { maxBytes: answerMaxBytes, isBounded: true })
+    if (answer !== undefined) return answer
+    const table = this.table(query.table)
+    if (readers === undefined || table === undefined) {
+      throw new Failure('internal', `No index bounds the query of ${query.table}, and there are no reader processes.`)
+    }
+    return readers.run({ path: this.#folder.file(this.pointer.file), table, query }, options)
+  }
+
+  exportFile(wanted: ExportRequest): Promise<ExportFile> {
+    return this.#parts.exports.file(this.#folder, this.pointer, wanted)
+  }
+
+  fileSizes(): Promise<FileSizes> {
+    return fileSizes(this.#folder, this.pointer)
+  }
+
   pin(): Disposable {
     this.#pins++
     let isPinned = true
@@ -167,15 +252,19 @@ class Mounted implements MountedSnapshot {
 
   /** Gives up one pin; the last one closes the file. */
   unmount(): void {
-    if (--this.#pins === 0) this.#db.close()
+    if (--this.#pins === 0) this.db.close()
+  }
+
+  get #queries(): QueryEngine {
+    return (this.#engine ??= new QueryEngine(this.db, this.pointer.tables))
   }
 
   #newReader(name: string, columns: readonly Column[]): RowReader {
-    this.#tables ??= new Map(readSqlTables(this.#db).map((table) => [table.name, table]))
+    this.#tables ??= new Map(readSqlTables(this.db).map((table) => [table.name, table]))
     const table = this.#tables.get(name)
     if (table === undefined) throw new Failure('table_not_found', `There is no table ${name}.`)
     const cells = columns.map((column) => table.read(column)).join(', ') || 'NULL'
-    const statement = this.#db
+    const statement = this.db
       .prepare<[number, number], unknown[]>(
         `SELECT ${cells} FROM ${quote(table.sqlName)} WHERE ${POSITION} BETWEEN ? AND ? ORDER BY ${POSITION} LIMIT ${MAX_ROWS}`,
       )

@@ -72,6 +72,9 @@ describe('a mounted snapshot', () => {
     assert.deepEqual([reader.rows(1, 5), rowsOf(mounts)], [[[1]], [[2]]])
     for (const pin of [pins[0], pins[0], pins[0]]) pin?.[Symbol.dispose]()
     assert.deepEqual(reader.rows(1, 5), [[1]], 'a pin counts once, however often it is given up')
+    await site.sync(wares([{ sku: 3 }]))
+    mounts.look()
+    assert.deepEqual(reader.rows(1, 5), [[1]], 'of two publishes ago, and pinned')
     pins[1]?.[Symbol.dispose]()
     assert.throws(() => reader.rows(1, 5), /not open/)
   })
@@ -179,7 +182,7 @@ describe('a pointer that cannot be used', () => {
   test('because its file is no snapshot, or a newer one, leaves the snapshot before it in place', async () => {
     for (const [spoil, code] of [
       [(path: string) => writeFileSync(path, 'no database'.repeat(1000)), 'disk_failed'],
-      [(path: string) => void openOwn(path).pragma('user_version = 2'), 'format_unknown'],
+      [(path: string) => void openOwn(path).pragma('user_version = 99'), 'format_unknown'],
     ] as const) {
       using site = new TestSite()
       await site.sync(wares([{ sku: 1 }]))

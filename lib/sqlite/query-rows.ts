@@ -1,0 +1,168 @@
+import type { Column } from '../column.ts'
+import { Failure } from '../errors.ts'
+import type { Answer, Cell, ResolvedQuery, RowFacts } from '../query.ts'
+import { keyText } from '../row-key.ts'
+import { castCell } from './query-cast.ts'
+import { parseExact, placeAt, textOf, writeExact } from './sql-json.ts'
+import { parseTime } from './sql-time.ts'
+import { CHANGED_AT, CREATED_AT, POSITION, type SqlTable } from './snapshot-schema.ts'
+
+type Operand = ResolvedQuery['outputs'][number]['operand']
+type Row = readonly unknown[]
+
+/** Makes an answer of what is read of each row: every column is read once, whatever it is used for. */
+export class AnswerMaker {
+  readonly #columns: readonly Column[]
+  readonly #limit: number
+  readonly #maxBytes: number
+  readonly #rows: unknown[][] = []
+  readonly #rowFacts: RowFacts[] = []
+  #lastRow: Row | undefined
+  #bytes = 0
+  #hasMore = false
+  readonly #facts: (row: Row) => RowFacts
+  /** The outputs are the first cells of a row, in their order. */
+  readonly #isPlain: boolean
+  readonly #outputs: readonly ((row: Row) => unknown)[]
+  readonly #order: readonly ((row: Row) => Cell)[]
+  /** SQL of the cells that each row is made of. */
+  readonly sql: string
+
+  constructor(table: SqlTable, query: ResolvedQuery, maxBytes: number) {
+    const cells = new Cells(table)
+    this.#limit = query.limit
+    this.#maxBytes = maxBytes
+    this.#columns = query.outputs.map(({ operand, name, cast }) => ({ name, type: cast ?? operand.type }))
+    const plain = query.outputs.map(({ operand, cast }) =>
+      operand.path.length === 0 && cast === null ? cells.column(operand.column.name) : -1,
+    )
+    this.#isPlain = plain.every((index, at) => index === at)
+    this.#outputs = query.outputs.map(({ operand, name, cast }) => {
+      const read = operandReader(operand, cells)
+      return cast === null ? read : (row) => castCell(read(row), operand.type, cast, name)
+    })
+    this.#facts = factsReader(table, cells, query.times)
+    const exactReader = (type: Column['type'], read: (row: Row) => unknown) =>
+      type === 'integer' ? (row: Row) => exactCell(read(row)) : (row: Row) => read(row) as Cell
+    const position = query.byKey ? -1 : cells.add(`t.${POSITION}`)
+    const ties = query.byKey
+      ? table.key.map((name) => {
+          const index = cells.column(name)
+          return exactReader(typeOf(table, name), (row) => row[index])
+        })
+      : [(row: Row) => row[position] as Cell]
+    const terms = query.order.map(({ operand }) => exactReader(operand.type, operandReader(operand, cells)))
+    this.#order = [...terms, ...ties]
+    this.sql = cells.sql
+  }
+
+  /** How many rows it has yet to be given: one more than are asked for, which tells that there are more. */
+  get missing(): number {
+    return this.#hasMore ? 0 : this.#limit + 1 - this.#rows.length
+  }
+
+  /** How many rows it has been given, that one included. */
+  get found(): number {
+    return this.#rows.length + Number(this.#hasMore)
+  }
+
+  /** @throws Failure `answer_too_large` */
+  add(row: Row): void {
+    if (this.#rows.length >= this.#limit) {
+      this.#hasMore = true
+      return
+    }
+    const made = this.#isPlain ? row.slice(0, this.#outputs.length) : this.#outputs.map((read) => read(row))
+    for (const cell of made) this.#bytes += typeof cell === 'string' ? cell.length + 2 : 8
+    if (this.#bytes > this.#maxBytes) throw tooLarge(this.#maxBytes)
+    this.#rows.push(made)
+    this.#rowFacts.push(this.#facts(row))
+    this.#lastRow = row
+  }
+
+  answer(count: Pick<Answer, 'total' | 'isEstimate'>): Answer {
+    const row = this.#lastRow
+    return {
+      columns: this.#columns,
+      rows: this.#rows,
+      facts: this.#rowFacts,
+      last: row === undefined ? null : this.#order.map((read) => read(row)),
+      hasMore: this.#hasMore,
+      ...count,
+    }
+  }
+}
+
+/** The cells that are read of a row `t`, each once. */
+export class Cells {
+  readonly #table: SqlTable
+  readonly #sqls: string[] = []
+
+  constructor(table: SqlTable) {
+    this.#table = table
+  }
+
+  column(name: string): number {
+    return this.add(
+      this.#table.read(
+        this.#table.columns.find((column) => column.name === name)!,
+        't.',
+      ),
+    )
+  }
+
+  add(sql: string): number {
+    const known = this.#sqls.indexOf(sql)
+    return known >= 0 ? known : this.#sqls.push(sql) - 1
+  }
+
+  get sql(): string {
+    return this.#sqls.join(', ')
+  }
+}
+
+/** Makes the function that tells which row it is and since when: as upstream says, where it does. */
+export function factsReader(table: SqlTable, cells: Cells, times: ResolvedQuery['times']): (row: Row) => RowFacts {
+  const key = table.key.map((name) => cells.column(name))
+  const created = cells.add(`t.${CREATED_AT}`)
+  const changed = cells.add(`t.${CHANGED_AT}`)
+  const upstreamCreated = times.created === null ? -1 : cells.column(times.created)
+  const upstreamModified = times.modified === null ? -1 : cells.column(times.modified)
+  const [only] = key
+  const idOf =
+    key.length === 1 ? (row: Row) => String(row[only!]) : (row: Row) => keyText(key.map((index) => row[index]))
+  return (row) => ({
+    id: idOf(row),
+    createdAt: (upstreamCreated >= 0 ? parseTime(row[upstreamCreated]) : null) ?? (row[created] as number),
+    modifiedAt: (upstreamModified >= 0 ? parseTime(row[upstreamModified]) : null) ?? (row[changed] as number),
+  })
+}
+
+function tooLarge(maxBytes: number): Failure {
+  return new Failure(
+    'answer_too_large',
+    `The answer would be larger than ${maxBytes} bytes. Ask for fewer rows or columns, or take an export.`,
+    { facts: { max_bytes: maxBytes } },
+  )
+}
+
+function operandReader({ column, path, asText }: Operand, cells: Cells): (row: Row) => unknown {
+  const index = cells.column(column.name)
+  if (path.length === 0) return (row) => row[index]
+  return (row) => {
+    const cell = row[index]
+    if (cell === null) return null
+    const place = placeAt(parseExact(cell as string), path)
+    if (asText) return textOf(place)
+    return place === undefined ? null : writeExact(place)
+  }
+}
+
+function typeOf(table: SqlTable, name: string): Column['type'] {
+  return table.columns.find((column) => column.name === name)!.type
+}
+
+/** An integer beyond 2^53 is read as digits; to go on behind it, it has to be a number again. */
+function exactCell(cell: unknown): Cell {
+  return typeof cell === 'string' ? BigInt(cell) : (cell as Cell)
+}

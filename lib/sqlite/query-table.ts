@@ -1,0 +1,135 @@
+import type { Column } from '../column.ts'
+import type { Answer, ResolvedQuery, RowFacts } from '../query.ts'
+import type { TableInfo } from '../snapshot.ts'
+import type { Database } from './database.ts'
+import { tighten } from './query-bounds.ts'
+import { readChangeTimes, type ChangeTimes } from './query-changes.ts'
+import { Counter } from './query-count.ts'
+import { countSql, stepSql, type IndexShape } from './query-plan.ts'
+import { Planner, type Plan } from './query-planner.ts'
+import { RecordReader } from './query-record.ts'
+import { AnswerMaker } from './query-rows.ts'
+import type { Statements } from './query-statements.ts'
+import { ConditionCompiler, type Conjunct } from './sql-condition.ts'
+import { VERSION, type SqlTable } from './snapshot-schema.ts'
+
+const KEPT_READERS = 50
+const MAX_ROWS_AT_ONCE = 200
+/** How much larger than the average the rows of a page may be. */
+const UNEVEN = 8
+
+export interface AnswerLimits {
+  readonly maxBytes: number
+  /** Answer only where the number of rows that have to be looked at is known beforehand to be small. */
+  readonly isBounded: boolean
+}
+
+/** Answers queries about one table of a snapshot. */
+export class TableQueries {
+  readonly #db: Database
+  readonly #statements: Statements
+  readonly #table: SqlTable
+  readonly #info: TableInfo
+  readonly #planner: Planner
+  readonly #counter: Counter
+  /** By the list of columns itself, which is mostly the pointer's, and by their names. */
+  readonly #recent = new WeakMap<readonly Column[], RecordReader>()
+  readonly #records = new Map<string, RecordReader>()
+  #changes: ChangeTimes | undefined
+
+  constructor(db: Database, statements: Statements, table: SqlTable, info: TableInfo) {
+    this.#db = db
+    this.#statements = statements
+    this.#table = table
+    this.#info = info
+    this.#planner = new Planner(statements, table, info, indexesOf(db, table, info))
+    this.#counter = new Counter(statements, table, info, this.#planner)
+  }
+
+  record(columns: readonly Column[], id: string): { cells: unknown[]; facts: RowFacts } | undefined {
+    let reader = this.#recent.get(columns)
+    if (reader === undefined) {
+      const names = JSON.stringify(columns.map(({ name }) => name))
+      reader = this.#records.get(names) ?? new RecordReader(this.#db, this.#table, this.#info, columns)
+      if (this.#records.size >= KEPT_READERS) this.#records.clear()
+      this.#records.set(names, reader)
+      this.#recent.set(columns, reader)
+    }
+    return reader.read(id)
+  }
+
+  /** Undefined: the limits ask for a bound, and there is none. */
+  answer(query: ResolvedQuery, limits: AnswerLimits): Answer | undefined {
+    const compiler = new ConditionCompiler({
+      table: this.#table,
+      info: this.#info,
+      modified: query.times.modified,
+      changes: () => (this.#changes ??= readChangeTimes(this.#db, this.#table)),
+    })
+    const maker = new AnswerMaker(this.#table, query, limits.maxBytes)
+    const conjuncts = tighten(compiler.conjuncts(query.where))
+    if (conjuncts === undefined) return maker.answer({ total: query.count === 'none' ? null : 0, isEstimate: false })
+    const plan = this.#planner.plan(query, compiler, conjuncts, limits.isBounded)
+    if (plan === undefined) return undefined
+    this.#read(plan, maker, limits.maxBytes)
+    const count = this.#count(query, conjuncts, maker.found, limits.isBounded)
+    return count && maker.answer(count)
+  }
+
+  #read({ steps, offset }: Plan, maker: AnswerMaker, maxBytes: number): void {
+    let skip = offset
+    for (const step of steps) {
+      if (maker.missing === 0) return
+      const { sql, params } = stepSql(this.#table, step, maker.sql)
+      const bound = [...params, maker.missing, skip]
+      const before = maker.found
+      const { statement } = this.#statements.prepare(sql, bound)
+      // All at once is faster, where it cannot be too much.
+      const rows = this.#isSmall(maker.missing, maxBytes) ? statement.all(...bound) : statement.iterate(...bound)
+      for (const row of rows) maker.add(row)
+      if (maker.found > before) skip = 0
+      else if (skip > 0) {
+        const counting = countSql(step.access)
+        skip -= this.#statements.number(counting.sql, [...counting.params, skip])
+      }
+    }
+  }
+
+  #isSmall(rows: number, maxBytes: number): boolean {
+    const rowBytes = this.#info.bodyBytes / Math.max(1, this.#info.rows)
+    return rowBytes > 0 && rows <= MAX_ROWS_AT_ONCE && rows * rowBytes * UNEVEN < maxBytes
+  }
+
+  #count(
+    query: ResolvedQuery,
+    conjuncts: readonly Conjunct[],
+    found: number,
+    isBounded: boolean,
+  ): Pick<Answer, 'total' | 'isEstimate'> | undefined {
+    if (query.count === 'none') return { total: null, isEstimate: false }
+    // The end is in sight: then how many there are is known.
+    const isEnd = query.after === null && found <= query.limit && (found > 0 || query.offset === 0)
+    if (isEnd) return { total: query.offset + found, isEstimate: false }
+    const atLeast = query.after === null && found > 0 ? query.offset + found : 0
+    return this.#counter.count(query.count, conjuncts, { atLeast, isBounded })
+  }
+}
+
+/** The indexes of a table that are there, the key's first. */
+function indexesOf(db: Database, table: SqlTable, info: TableInfo): IndexShape[] {
+  const names = new Set(
+    db
+      .prepare<[string], string>(`SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?`)
+      .pluck()
+      .all(table.sqlName),
+  )
+  const shapes = [
+    { name: table.keyIndex, columns: table.key.map((name) => table.sql(name)) },
+    ...info.indexes.map((columns, n) => ({
+      name: table.indexName(n),
+      columns: columns.map((name) => table.sql(name)),
+    })),
+    { name: table.changedIndex, columns: [VERSION] },
+  ]
+  return shapes.filter(({ name }) => names.has(name))
+}

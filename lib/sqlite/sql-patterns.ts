@@ -1,0 +1,208 @@
+import { createRequire } from 'node:module'
+import type { RE2JS as Expressions } from 're2js'
+import { Failure } from '../errors.ts'
+
+/** A pattern that is ready to be tried on texts. */
+type Matcher = (text: string) => boolean
+
+const KEPT = 200
+
+/** Compiles each pattern once, and forgets the oldest. */
+function keepMatchers(compile: (pattern: string) => Matcher): (pattern: string) => Matcher {
+  const kept = new Map<string, Matcher>()
+  return (pattern) => {
+    let matcher = kept.get(pattern)
+    if (matcher === undefined) {
+      matcher = compile(pattern)
+      if (kept.size >= KEPT) kept.delete(kept.keys().next().value!)
+      kept.set(pattern, matcher)
+    }
+    return matcher
+  }
+}
+
+/** One code point, any one (`_`), or any number of them (`%`). */
+type Token = string | typeof ONE | typeof MANY
+const ONE = Symbol('_')
+const MANY = Symbol('%')
+
+/** SQL's LIKE: `%`, `_`, and `\` that takes the next character as it is. Case counts. */
+export const likeMatcher = keepMatchers((pattern) => matcherOf(tokensOf(pattern), (text) => text))
+
+/** The same, where case does not count: that of any script, by Unicode's simple case folding. */
+export const ilikeMatcher = keepMatchers((pattern) =>
+  matcherOf(
+    tokensOf(pattern).map((token) => (typeof token === 'string' ? foldCase(token) : token)),
+    foldCase,
+  ),
+)
+
+/** The literal text that everything starts with that a LIKE pattern matches. */
+export function likePrefix(pattern: string): string {
+  const tokens = tokensOf(pattern)
+  const end = tokens.findIndex((token) => typeof token !== 'string')
+  return (end === -1 ? tokens : tokens.slice(0, end)).join('')
+}
+
+function tokensOf(pattern: string): Token[] {
+  const tokens: Token[] = []
+  let isEscaped = false
+  for (const char of pattern) {
+    if (isEscaped || (char !== '\\' && char !== '%' && char !== '_')) {
+      tokens.push(char)
+      isEscaped = false
+    } else if (char === '\\') isEscaped = true
+    else if (char === '_') tokens.push(ONE)
+    else if (tokens.at(-1) !== MANY) tokens.push(MANY)
+  }
+  // PostgreSQL refuses a `\` with nothing behind it; here it is itself.
+  if (isEscaped) tokens.push('\\')
+  return tokens
+}
+
+/**
+ * Between two `%` each part is looked for from where the last one ended, leftmost first, which never has to be taken
+ * back. Parts without `_` are found by `indexOf`; the others cost at most text times part.
+ */
+function matcherOf(tokens: readonly Token[], fold: (text: string) => string): Matcher {
+  const parts: (string | typeof ONE)[][] = [[]]
+  for (const token of tokens) {
+    if (token === MANY) parts.push([])
+    else parts.at(-1)!.push(token)
+  }
+  const [first, ...rest] = parts.map(partOf)
+  const last = rest.pop()
+  return (raw) => {
+    const text = fold(raw)
+    let at = first!.matchAt(text, 0)
+    if (last === undefined) return at === text.length
+    for (const part of rest) {
+      if (at < 0) return false
+      at = part.find(text, at)
+    }
+    if (at < 0) return false
+    const start = last.startFromEnd(text)
+    return start >= at && last.matchAt(text, start) === text.length
+  }
+}
+
+interface Part {
+  /** Where it ends when it matches there, else −1. */
+  matchAt(text: string, at: number): number
+  /** Where its first match at or behind `from` ends, else −1. */
+  find(text: string, from: number): number
+  /** Where it has to start to end with the text; −1 if the text is too short. */
+  startFromEnd(text: string): number
+}
+
+function partOf(tokens: readonly (string | typeof ONE)[]): Part {
+  const matchAt = (text: string, at: number): number => {
+    let end = at
+    for (const token of tokens) {
+      if (end >= text.length) return -1
+      if (token === ONE) end += codePointLength(text, end)
+      else if (text.startsWith(token, end)) end += token.length
+      else return -1
+    }
+    return end
+  }
+  const startFromEnd = (text: string): number => {
+    let start = text.length
+    for (let index = tokens.length - 1; index >= 0; index--) {
+      if (start <= 0) return -1
+      const low = text.charCodeAt(start - 1)
+      start -= low >= 0xdc00 && low <= 0xdfff && start > 1 ? 2 : 1
+    }
+    return start
+  }
+  if (!tokens.includes(ONE)) {
+    const literal = tokens.join('')
+    return {
+      matchAt: (text, at) => (text.startsWith(literal, at) ? at + literal.length : -1),
+      find(text, from) {
+        const at = text.indexOf(literal, from)
+        return at < 0 ? -1 : at + literal.length
+      },
+      startFromEnd: (text) => text.length - literal.length,
+    }
+  }
+  return {
+    matchAt,
+    find(text, from) {
+      for (let at = from; at < text.length; at += codePointLength(text, at)) {
+        const end = matchAt(text, at)
+        if (end >= 0) return end
+      }
+      return -1
+    },
+    startFromEnd,
+  }
+}
+
+function codePointLength(text: string, at: number): number {
+  return text.codePointAt(at)! > 0xffff ? 2 : 1
+}
+
+const folded = new Map<string, string>()
+
+/** Code point by code point, so that a text has as many after as before: `ß` and `ŉ` stay what they are. */
+function foldCase(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- ASCII is most of what there is, and folds in one step.
+  if (/^[\x00-\x7f]*$/.test(text)) return text.toLowerCase()
+  let result = ''
+  for (const char of text) {
+    let fold = folded.get(char)
+    if (fold === undefined) {
+      fold = foldCodePoint(char)
+      if (folded.size < 10_000) folded.set(char, fold)
+    }
+    result += fold
+  }
+  return result
+}
+
+/** Unicode's own folding is in the regular expressions of the language and nowhere else: they have the last word. */
+function foldCodePoint(char: string): string {
+  const isSame = (other: string) => new RegExp(`^${escapeRegExp(other)}$`, 'iu').test(char)
+  const lower = char.toLowerCase()
+  const viaUpper = char.toUpperCase().toLowerCase()
+  for (const candidate of [viaUpper, lower]) {
+    if (Array.from(candidate).length === 1 && isSame(candidate)) return candidate
+  }
+  return char
+}
+
+function escapeRegExp(char: string): string {
+  return `\\u{${char.codePointAt(0)!.toString(16)}}`
+}
+
+interface Library {
+  readonly RE2JS: typeof Expressions
+}
+
+/** Loaded where somebody asks with a regular expression: nothing else needs it. */
+let library: Library | undefined
+
+function regexMatcher(flags: 'CASE_INSENSITIVE' | null): (pattern: string) => Matcher {
+  return (pattern) => {
+    library ??= createRequire(import.meta.url)('re2js') as Library
+    const { RE2JS } = library
+    try {
+      const compiled = RE2JS.compile(pattern, flags === null ? 0 : RE2JS.CASE_INSENSITIVE)
+      return (text) => compiled.matcher(text).find()
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new Failure(
+        'bad_filter',
+        `${JSON.stringify(pattern.slice(0, 100))} is not a regular expression as RE2 reads them (${why.slice(0, 200)}).`,
+        { facts: { pattern: pattern.slice(0, 100) }, cause },
+      )
+    }
+  }
+}
+
+/** Regular expressions (RE2): found anywhere in the text, in time that grows no faster than the text. */
+export const regexMatchers = {
+  match: keepMatchers(regexMatcher(null)),
+  imatch: keepMatchers(regexMatcher('CASE_INSENSITIVE')),
+}
