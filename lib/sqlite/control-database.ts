@@ -5,10 +5,11 @@ import type { Clock } from '../base/clock.ts'
 import { isBusy } from './database.ts'
 import { endStuckHolder } from './stuck-holder.ts'
 
-const FORMAT = 1
+const FORMAT = 2
 const GIVE_UP_MS = 10_000
 const STUCK_LOOK_MS = 200
 
+/** A file of format 1 lacks the tables of keys and tickets; what it has is as it is here. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS meta (
     name  TEXT PRIMARY KEY,
@@ -62,6 +63,38 @@ const SCHEMA = `
     slot   INTEGER NOT NULL,
     PRIMARY KEY (source, slot)
   ) STRICT, WITHOUT ROWID;
+
+  -- digest : SHA-256 of the key
+  -- limits : JSON, names of sources and tables; NULL is everything
+  -- rules  : JSON, RuleSpec by source.table
+  CREATE TABLE IF NOT EXISTS keys (
+    id             TEXT PRIMARY KEY,
+    digest         BLOB NOT NULL CHECK (length(digest) = 32),
+    name           TEXT NOT NULL,
+    scopes         TEXT NOT NULL,
+    limits         TEXT,
+    rules          TEXT NOT NULL,
+    rate_limit     INTEGER,
+    rate_window_ms INTEGER CHECK ((rate_limit IS NULL) = (rate_window_ms IS NULL)),
+    created_at     INTEGER NOT NULL,
+    expires_at     INTEGER,
+    revoked_at     INTEGER,
+    last_used_at   INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  -- digest    : SHA-256 of the ticket
+  -- principal : whose it is
+  -- seal      : what the key of its owner made of it; another key under that name makes something else
+  -- target    : what it is good for
+  CREATE TABLE IF NOT EXISTS tickets (
+    digest    BLOB PRIMARY KEY CHECK (length(digest) = 32),
+    principal TEXT NOT NULL,
+    seal      TEXT NOT NULL,
+    target    TEXT NOT NULL,
+    used_at   INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS tickets_by_use ON tickets (used_at);
+  CREATE INDEX IF NOT EXISTS tickets_by_principal ON tickets (principal, used_at);
 `
 
 /** `control.sqlite`: what all processes of one data directory agree on. */
@@ -172,6 +205,7 @@ export class ControlDatabase {
       const insert = this.db.prepare('INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)')
       insert.run('epoch', randomBytes(6).toString('hex'))
       insert.run('sequence', 0)
+      insert.run('keys', 0)
     }
     return this.db.prepare<[], string>(`SELECT value FROM meta WHERE name = 'epoch'`).pluck().get() ?? ''
   }

@@ -166,7 +166,7 @@ describe('a lease', () => {
     const late: (() => void)[] = [
       () => record.planned(),
       () => record.progress(progressOf(1)),
-      () => record.unchanged({ identity: 'x', checkedAt: 1, timings: {} }),
+      () => record.unchanged({ identity: 'x', shape: 'y', checkedAt: 1, timings: {} }),
       () => record.failed(new Failure('internal', 'x'), {}),
       () => record.rejected(new Failure('snapshot_rejected', 'x'), {}),
       () => record.paused('stopped', {}),
@@ -489,11 +489,11 @@ describe('the control database', () => {
   test('of a newer Holdfast is refused, and is left as it is', () => {
     using folder = tempFolder()
     const db = openOwn(folder.file('control.sqlite'))
-    db.pragma('user_version = 2')
+    db.pragma('user_version = 3')
     db.close()
     assert.throws(
       () => new ControlDatabase(folder.file('control.sqlite'), new TestClock()),
-      failing('format_unknown', { format: 2 }),
+      failing('format_unknown', { format: 3 }),
     )
   })
 })
@@ -512,7 +512,7 @@ describe('what was decided while a lease had run out', () => {
     for (const page of pagesOf(NEW)) stage.write(page)
     stage.finishPull()
     stage.compare()
-    await stage.finish({ signal: new AbortController().signal, onProgress: () => {} })
+    await stage.finish({ signal: new AbortController().signal, onProgress: () => {}, busy: (work) => work() })
     site.clock.move(TTL_MS + 1)
     return { claim, publish: () => stage.publish({ checkedAt: 1, timings: () => ({}) }) }
   }

@@ -107,7 +107,7 @@ test('a refused run that is published after the configuration changed does not c
   using site = new TestSite()
   await site.sync(wares(OLD))
   const refused = await site.sync(wares(NEW.slice(0, 1)), { limits: { maxLostShare: 0.1, freezeColumns: false } })
-  const settings = { changeLog: WIDE_LOG, bodyFileBytes: 1e7 }
+  const settings = { changeLog: WIDE_LOG, bodyFileBytes: 1e7, sources: new Map() }
   const store = new SqliteStore(site.publisher, settings, new Map([['wares', 'another shape']]))
 
   await site.control.request('wares', 'start', refused.id)
@@ -115,7 +115,7 @@ test('a refused run that is published after the configuration changed does not c
   assert.ok(claim)
   using stage = store.stageRejected({ lease: claim.lease, run: claim.run.id, rejected: refused.id })
   stage.compare()
-  await stage.finish({ signal: new AbortController().signal, onProgress: () => {} })
+  await stage.finish({ signal: new AbortController().signal, onProgress: () => {}, busy: (work) => work() })
   const pointer = stage.publish({ checkedAt: 1, timings: () => ({}) })
 
   assert.equal(pointer.shape, 'shape of wares')

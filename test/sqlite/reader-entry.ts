@@ -1,0 +1,25 @@
+/** In place of `reader-process.ts`: does what the name of the query's table says. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ReaderReply, ReaderRequest } from '../../lib/sqlite/reader-job.ts'
+
+process.on('disconnect', () => process.exit())
+process.on('message', (request: ReaderRequest) => {
+  const what = request.job.table.name
+  if (what === 'crash') process.exit(7)
+  // Hears of nothing any more, as in the midst of a statement.
+  if (what === 'hang') for (;;);
+  if (what === 'wait') return
+  const reply: ReaderReply = {
+    id: request.id,
+    answer: {
+      columns: [],
+      rows: [[process.pid]],
+      facts: [],
+      last: null,
+      hasMore: false,
+      total: null,
+      isEstimate: false,
+    },
+  }
+  void sleep(what === 'slow' ? 50 : 0).then(() => process.send?.(reply))
+})
