@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Req
 import { Failure } from '../errors.ts'
 import type { Context } from './context.ts'
 import type { Exchange } from './exchange.ts'
+import { NOBODY } from './keys.ts'
 import type { Route } from './route.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
@@ -41,7 +42,10 @@ function dispatch(context: Context, family: readonly Route[]): RequestHandler[] 
   return [
     (request, response, next) => {
       const exchange = response.locals.exchange as Exchange
-      if (request.method === 'OPTIONS') return exchange.empty(204, ['Allow', allow])
+      if (request.method === 'OPTIONS') {
+        return exchange.empty(204, ['Allow', allow, ...context.cors.preflight(request, allow)])
+      }
+      exchange.problemOf = family[0]?.problemOf ?? exchange.problemOf
       const route = find(request.method)
       if (!route) {
         const failure = new Failure(
@@ -53,7 +57,7 @@ function dispatch(context: Context, family: readonly Route[]): RequestHandler[] 
         )
         return exchange.fail(failure, ['Allow', allow])
       }
-      if (route.scope) exchange.authorize(context.keys, route.scope)
+      if (route.scope) context.gate.admit(exchange, route, route.scope)
       if (route.method === 'GET' || !hasBody(request)) return next()
       if (!request.is('json')) {
         throw new Failure(
@@ -66,11 +70,15 @@ function dispatch(context: Context, family: readonly Route[]): RequestHandler[] 
     async (request, response) => {
       const body: unknown = request.body ?? {}
       if (Array.isArray(body)) throw new Failure('bad_request', 'The body must be a JSON object.')
-      const params = request.params as Record<string, string>
-      await find(request.method)!.handle({
-        exchange: response.locals.exchange,
-        params,
+      const route = find(request.method)!
+      const exchange = response.locals.exchange as Exchange
+      const isRead = route.scope !== null && route.others === 'refused'
+      await route.handle({
+        exchange,
+        principal: exchange.principal ?? NOBODY,
+        params: request.params as Record<string, string>,
         body: body as Record<string, unknown>,
+        query: isRead ? exchange.parameters(route.parameters) : {},
       })
     },
   ]

@@ -23,6 +23,10 @@ export class Connections {
     server.closeIdleConnections = () => this.#closeIdle()
   }
 
+  get size(): number {
+    return this.#open.size
+  }
+
   /** Counts a request in, until its answer is handed over or cut off. */
   track({ socket }: IncomingMessage, response: ServerResponse): void {
     const connection = this.#open.get(socket)

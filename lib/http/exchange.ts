@@ -1,14 +1,15 @@
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Failure, toFailure } from '../errors.ts'
+import { toFailure, type Failure } from '../errors.ts'
 import type { Body } from './body.ts'
 import { compressor } from './compress.ts'
-import { presentedKey, type KeyCheck, type Principal, type Scope } from './keys.ts'
+import type { Principal } from '../access.ts'
 import type { HttpLog } from './log.ts'
-import { PROBLEM_TYPE, problemOf } from './problem.ts'
+import { PROBLEM_TYPE, problemOf, type Problem } from './problem.ts'
 import { readQuery, type Parameters, type ParameterRule } from './query.ts'
 import type { Coding } from '../snapshot.ts'
+import { splitTicket } from './ticket-target.ts'
 import { writePiece } from './write-piece.ts'
 
 export const JSON_TYPE = 'application/json; charset=utf-8'
@@ -19,8 +20,14 @@ export class Exchange {
   readonly response: ServerResponse
   readonly id: string
   readonly path: string
-  readonly query: string
-  readonly #constant: readonly string[]
+  /** Who asks, once that is known. */
+  principal: Principal | undefined
+  /** How what went wrong is written down: some routes speak the language of other products. */
+  problemOf: (failure: Failure, requestId: string) => Problem = problemOf
+  #query: string
+  #ticket: string | undefined
+  /** On every answer. */
+  #headers: readonly string[]
   readonly #log: HttpLog
 
   constructor(parts: {
@@ -36,9 +43,32 @@ export class Exchange {
     this.response = parts.response
     this.id = parts.id
     this.path = parts.path
-    this.query = parts.query
-    this.#constant = parts.constantHeaders
+    this.#query = parts.query
+    this.#headers = [...parts.constantHeaders, 'X-Request-Id', parts.id]
     this.#log = parts.log
+  }
+
+  get query(): string {
+    return this.#query
+  }
+
+  /** What stood in the query in the place of a key. A secret. */
+  get ticket(): string | undefined {
+    return this.#ticket
+  }
+
+  /** Takes the ticket out of the query: from here on nobody reads, keeps or logs it by accident. */
+  takeTicket(): void {
+    const { ticket, rest } = splitTicket(this.#query)
+    if (ticket === undefined) return
+    this.#ticket = ticket
+    this.#query = rest
+    this.request.url = rest === '' ? this.path : `${this.path}?${rest}`
+  }
+
+  /** Sends these too, whatever the answer will be. */
+  addHeaders(headers: readonly string[]): void {
+    this.#headers = [...this.#headers, ...headers]
   }
 
   get isHead(): boolean {
@@ -56,7 +86,7 @@ export class Exchange {
 
   /** Sends status and headers; the caller sends the body. */
   begin(status: number, headers: readonly string[]): void {
-    this.response.writeHead(status, [...this.#constant, 'X-Request-Id', this.id, ...headers])
+    this.response.writeHead(status, [...this.#headers, ...headers])
   }
 
   /** Sends a whole answer; a HEAD request gets the same headers. */
@@ -107,35 +137,13 @@ export class Exchange {
     const failure = toFailure(error)
     if (failure.status === 500) this.#log.error({ error: failure.cause ?? failure, request: this.id }, 'request failed')
     if (this.response.headersSent) return void this.response.destroy()
-    const problem = problemOf(failure, this.id)
+    const problem = this.problemOf(failure, this.id)
     this.send(
       problem.status,
-      ['Content-Type', PROBLEM_TYPE, 'Cache-Control', 'no-store', ...problem.headers, ...headers],
+      ['Content-Type', problem.type ?? PROBLEM_TYPE, 'Cache-Control', 'no-store', ...problem.headers, ...headers],
       problem.body,
     )
   }
-
-  /** Who asks, or `unauthorized` or `forbidden`. */
-  authorize(keys: KeyCheck, scope: Scope): Principal {
-    const key = presentedKey(this.request.headers)
-    const principal = key === undefined ? undefined : keys.check(key)
-    if (!principal) {
-      const found = this.request.headers['x-api-key'] !== undefined || this.request.headers.authorization !== undefined
-      throw new Failure(
-        'unauthorized',
-        found
-          ? 'The key that was sent is not valid here, or two different ones were sent.'
-          : 'Send a key, as X-API-Key or as Authorization: Bearer.',
-      )
-    }
-    requireScope(principal, scope)
-    return principal
-  }
-}
-
-export function requireScope(principal: Principal, scope: Scope): void {
-  if (principal.scopes.has(scope)) return
-  throw new Failure('forbidden', `This needs a key with the scope ${scope}.`, { facts: { scope } })
 }
 
 async function writeAll(target: Writable | ServerResponse, body: Body): Promise<void> {

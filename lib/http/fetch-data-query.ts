@@ -39,17 +39,14 @@ export interface FetchDataQuery {
   readonly selection: Selection
   readonly refresh: boolean
   readonly stream: boolean
-  readonly payload: 'full' | 'none'
+  readonly payload: 'full' | 'changes' | 'none'
 }
 
 export function readFetchDataQuery(query: string): FetchDataQuery {
   const given = readQuery(query, FETCH_DATA_PARAMETERS)
   const { source, table, format = 'json', refresh = false, stream = false, payload = 'full' } = given
-  if (payload === 'changes') {
-    throw badParameter(
-      'payload',
-      'as full or none; changes come with the change feed, /api/changes, which is not here yet',
-    )
+  if (payload === 'changes' && !isWhole({ ...given, format: 'json' })) {
+    throw badParameter('payload', 'as full or none where rows or fields are chosen: changes are of whole tables')
   }
   if (given.payload !== undefined && !stream) throw badParameter('payload', 'only together with stream=true')
   if (stream && format !== 'json') throw badParameter('format', 'as json where stream=true is: frames are JSON')

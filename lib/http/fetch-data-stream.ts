@@ -1,15 +1,20 @@
+import type { Principal } from '../access.ts'
+import { encodeCursor } from '../change-feed.ts'
 import { Failure } from '../errors.ts'
 import type { MountedSnapshot } from '../snapshot.ts'
 import { isActive, type Run } from '../sync-run.ts'
+import type { Watermark } from '../watermark.ts'
 import { fromRows, openRendered } from './body.ts'
+import { ChangeLens } from './change-lens.ts'
+import { changesPayload } from './changes-payload.ts'
 import type { Context } from './context.ts'
 import type { Exchange } from './exchange.ts'
 import type { FetchDataQuery } from './fetch-data-query.ts'
 import { ROWS_A_TURN, rowText, type RowView } from './row-text.ts'
 import type { EventStream } from './streams.ts'
-import { findTarget, noSnapshot, type Target } from './target.ts'
-import { viewOf } from './view.ts'
-import { progressToWire } from './wire.ts'
+import { noSnapshot, type Target } from './target.ts'
+import { shownTarget, viewOf, type ShownTarget } from './view.ts'
+import { errorToWire, progressToWire } from './wire.ts'
 
 /** At most four progress frames a second. */
 const PROGRESS_MS = 250
@@ -26,33 +31,33 @@ interface FrameId {
   readonly run: string
 }
 
+/** What a stream is about, and for whom. */
+interface Asked {
+  readonly query: FetchDataQuery
+  readonly source: string
+  readonly principal: Principal
+}
+
 /**
  * `GET /fetch-data?stream=true`: what is there, then the progress of the run, then what came of it, then `done`.
  *
  * A reconnect goes on from its `Last-Event-ID`: after `done` it gets 204, which makes an EventSource stop; after a
  * final frame only `done` is left; before, the run is followed further and data that the client has is not repeated.
  */
-export async function streamFetchData(
-  context: Context,
-  exchange: Exchange,
-  query: FetchDataQuery,
-  source: string,
-): Promise<void> {
+export async function streamFetchData(context: Context, exchange: Exchange, asked: Asked): Promise<void> {
+  const { query, source, principal } = asked
   const last = readFrameId(exchange.header('last-event-id'))
   if (last?.kind === 'done') return exchange.empty(204, ['Cache-Control', 'no-store'])
   const { snapshots, feed, streams } = context
-  if (findTarget(query, source, snapshots)) checkFields(context, query, source)
-  else {
+  const target = shownTarget(query, source, snapshots, principal)
+  if (target) {
+    viewOf(target, query.selection) // refuses early what the snapshot cannot give
+    if (query.payload === 'changes') lensOf(target, asked, context)
+  } else {
     const record = feed.fresh(source)
-    if (!query.refresh && !(record?.run && isActive(record.run))) throw noSnapshot(source, record)
+    if (!query.refresh && !(record?.run && isActive(record.run))) throw noSnapshot(source, record, principal)
   }
-  await streams.serve(exchange, (stream) => new Teller(context, stream, query, source).tell(last))
-}
-
-/** Refuses early what the snapshot cannot give. */
-function checkFields(context: Context, query: FetchDataQuery, source: string): void {
-  const target = findTarget(query, source, context.snapshots)
-  if (target) viewOf(target, query.selection)
+  await streams.serve(exchange, (stream) => new Teller(context, stream, asked).tell(last))
 }
 
 class Teller {
@@ -60,19 +65,25 @@ class Teller {
   readonly #stream: EventStream
   readonly #query: FetchDataQuery
   readonly #source: string
+  readonly #principal: Principal
   /** The snapshot whose data the client has. */
   #told = ''
+  /** Where that one is in the change log. */
+  #position: Watermark | undefined
 
-  constructor(context: Context, stream: EventStream, query: FetchDataQuery, source: string) {
+  constructor(context: Context, stream: EventStream, { query, source, principal }: Asked) {
     this.#context = context
     this.#stream = stream
     this.#query = query
     this.#source = source
+    this.#principal = principal
   }
 
   async tell(last: FrameId | undefined): Promise<void> {
+    const { snapshots } = this.#context
     const before = this.#active
     if (last && isFinal(last)) return await this.#sendDone(last.run)
+    if (last?.snapshot) this.#position = snapshots.find(this.#source, last.snapshot)?.pointer.watermark
     if (last?.snapshot && before && last.snapshot !== before.pointer.snapshot) {
       await this.#sendData('updated', last.run)
       return await this.#sendDone(last.run)
@@ -127,7 +138,7 @@ class Teller {
         toldAt = clock.now()
         const { id, status } = run
         await this.#stream.send(frameId('progress', this.#told, id), {
-          type: 'progress', run: id, status, ...(run.progress && progressToWire(run.progress)),
+          type: 'progress', run: id, status, ...(run.progress && progressToWire(run, this.#principal)),
         }) // prettier-ignore
         continue
       }
@@ -154,7 +165,7 @@ class Teller {
         run: run.id,
       })
     }
-    const { code, message } = run.error ?? {
+    const { code, message } = errorToWire(run, this.#principal) ?? {
       code: 'run_stopped',
       message: `The run ${run.id} was stopped; the data is as before.`,
     }
@@ -185,7 +196,7 @@ class Teller {
 
   /** A frame with the data, or with what stands for it. */
   async #sendData(type: 'cached' | 'updated', run: string): Promise<void> {
-    const target = findTarget(this.#query, this.#source, this.#context.snapshots)
+    const target = shownTarget(this.#query, this.#source, this.#context.snapshots, this.#principal)
     if (!target) return
     const { mounted, table } = target
     const { pointer } = mounted
@@ -199,6 +210,7 @@ class Teller {
       ...(run && { run }),
     }
     if (this.#query.payload === 'none') return await this.#stream.send(id, facts)
+    if (this.#query.payload === 'changes') return await this.#sendChanges(id, facts, target)
     const view = viewOf(target, this.#query.selection)
     using rendered = view.isWhole
       ? await openRendered(this.#context.bodies, mounted, table.name, 'identity')
@@ -211,11 +223,30 @@ class Teller {
     await this.#stream.sendPayload(id, facts, rendered ?? rows!)
   }
 
+  /** Of what is there, the position alone; of what comes, what is different. */
+  async #sendChanges(id: string, facts: { readonly type: string }, target: ShownTarget): Promise<void> {
+    const { changeHub, settings } = this.#context
+    const after = this.#position
+    const until = (this.#position = target.mounted.pointer.watermark)
+    if (facts.type === 'cached') {
+      return await this.#stream.send(id, { ...facts, position: encodeCursor(changeHub.log.epoch, until) })
+    }
+    const lens = lensOf(target, { source: this.#source, principal: this.#principal }, this.#context)
+    const rows = linkTo(target, viewOf(target, this.#query.selection))
+    using payload = changesPayload(changeHub, { lens, after, until, rows, maxBytes: settings.sseMaxBytes })
+    await this.#stream.sendPayload(id, facts, payload)
+  }
+
   async #sendDone(run: string): Promise<void> {
     if (this.#stream.signal.aborted) return
     const snapshot = this.#active?.pointer.snapshot ?? ''
     await this.#stream.send(frameId('done', snapshot, run), { type: 'done', snapshot: snapshot || null })
   }
+}
+
+/** @throws Failure `forbidden` for a key that cannot follow the table's changes */
+function lensOf({ table }: Target, { source, principal }: Pick<Asked, 'source' | 'principal'>, { snapshots }: Context) {
+  return new ChangeLens({ sources: [source], table: table.name, keys: null }, principal, snapshots)
 }
 
 /** About how long an answer will be that is not rendered, from its first rows. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Principal } from '../access.ts'
 import type { Engine } from '../engine.ts'
 import { Failure, toFailure } from '../errors.ts'
 import { CODINGS, type Coding, type MountedSnapshot, type Pointer, type TableInfo } from '../snapshot.ts'
@@ -7,18 +8,20 @@ import { compress } from './compress.ts'
 import type { Context } from './context.ts'
 import { readFetchDataQuery, type FetchDataQuery } from './fetch-data-query.ts'
 import { streamFetchData } from './fetch-data-stream.ts'
-import { requireScope, type Exchange } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import { freshnessHeaders } from './freshness.ts'
+import { requireScope } from './gate.ts'
 import { presentedKey } from './keys.ts'
 import type { HttpLog } from './log.ts'
 import { acceptedCodings, matchesTag } from './negotiate.ts'
 import { contentHeaders, entityTag, snapshotHeaders, validatorHeaders, VARY } from './representation.ts'
 import { nextRequestId } from './request-id.ts'
 import { FORMAT_TYPES, ROWS_A_TURN, type RowView } from './row-text.ts'
-import { viewOf } from './view.ts'
+import { shownTarget, viewOf, type ShownTarget } from './view.ts'
 import { findTarget, noSnapshot, sourceOf, type Target } from './target.ts'
 
 const MEMO = 256
+const NO_HEADERS: readonly string[] = []
 /** Answers that are being compressed while they are sent; more of them go out as they are, if the client takes that. */
 const MAX_COMPRESSING = 8
 
@@ -50,55 +53,68 @@ export class FetchData {
   answerHot(request: IncomingMessage, response: ServerResponse, query: string): boolean {
     const wanted = this.#readPlain(query)
     const key = wanted && presentedKey(request.headers)
-    if (!key || !this.#context.keys.check(key)?.scopes.has('read')) return false
-    const target = this.#peekTarget(wanted)
+    const principal = key ? this.#context.keys.check(key) : undefined
+    if (!wanted || !principal?.scopes.has('read') || principal.view !== '') return false
+    const target = this.#peekTarget(wanted, principal)
     if (!target) return false
     const coding = this.#renderedCoding(target, acceptedCodings(request.headers['accept-encoding']))
     if (!coding) return false
     const rendered = this.#describe(target, coding)
-    const { feed, clock, bodies } = this.#context
-    const now = () => [
+    const { feed, clock, bodies, cors, rates } = this.#context
+    const now = (rate: readonly string[]) => [
+      ...cors.of(request),
+      ...rate,
       'X-Request-Id', nextRequestId(request),
       ...freshnessHeaders(target.mounted.pointer, feed.latest(target.source), clock.now()),
     ] // prettier-ignore
 
-    if (matchesTag(request.headers['if-none-match'], rendered.tag)) {
-      response.writeHead(304, [...rendered.notModified, ...now()])
+    const isKnown = matchesTag(request.headers['if-none-match'], rendered.tag)
+    const lease =
+      !isKnown && request.method === 'GET' && rendered.file !== undefined ? bodies.peek(rendered.file) : undefined
+    if (!isKnown && !lease) return false
+    const allowance = principal.rate && rates.take(principal)
+    if (allowance && allowance.retryAfter > 0) {
+      lease?.[Symbol.dispose]()
+      return false
+    }
+    const rate = allowance?.headers ?? NO_HEADERS
+    if (!lease) {
+      response.writeHead(304, [...rendered.notModified, ...now(rate)])
       response.end()
       return true
     }
-    const lease = request.method === 'GET' && rendered.file !== undefined ? bodies.peek(rendered.file) : undefined
-    if (!lease) return false
     response.once('close', () => lease[Symbol.dispose]())
-    response.writeHead(200, [...rendered.ok, ...now(), 'Content-Length', String(lease.bytes.length)])
+    response.writeHead(200, [...rendered.ok, ...now(rate), 'Content-Length', String(lease.bytes.length)])
     response.end(lease.bytes)
     return true
   }
 
-  async answer(exchange: Exchange): Promise<void> {
-    const { keys, sources, snapshots, feed, engine, log } = this.#context
-    const principal = exchange.authorize(keys, 'read')
+  async answer(exchange: Exchange, principal: Principal): Promise<void> {
+    const { sources, snapshots, feed, engine, log } = this.#context
     const query = readFetchDataQuery(exchange.query)
+    if (exchange.ticket !== undefined && !query.stream) throw ticketIsForStreams()
     if (query.refresh) requireScope(principal, 'sync')
-    const source = sourceOf(query, sources, snapshots)
-    if (query.stream) return await streamFetchData(this.#context, exchange, query, source)
+    const source = sourceOf(query, sources, snapshots, principal)
+    if (query.stream) return await streamFetchData(this.#context, exchange, { query, source, principal })
 
+    // Before a run is asked for: who may not see the table starts nothing.
+    shownTarget(query, source, snapshots, principal)
     const refresh =
       query.refresh && !exchange.isHead ? await triggerRefresh(engine.request(source, 'refresh'), log) : undefined
-    const target = findTarget(query, source, snapshots)
-    if (!target) throw noSnapshot(source, feed.fresh(source))
+    const target = shownTarget(query, source, snapshots, principal)
+    if (!target) throw noSnapshot(source, feed.fresh(source), principal)
     const view = viewOf(target, query.selection)
-    if (query.selection.isWhole && !query.refresh) await this.#sendWhole(exchange, target, view)
-    else await this.#sendRows(exchange, target, view, query.refresh ? { refresh } : undefined)
+    if (view.isWhole && !query.refresh) await this.#sendWhole(exchange, target, view)
+    else await this.#sendRows(exchange, { target, view, principal, ...(query.refresh && { extra: { refresh } }) })
   }
 
-  async #sendWhole(exchange: Exchange, target: Target, view: RowView): Promise<void> {
+  async #sendWhole(exchange: Exchange, target: ShownTarget, view: RowView): Promise<void> {
     const accepted = acceptedCodings(exchange.header('accept-encoding'))
     const coding = this.#renderedCoding(target, accepted) ?? this.#freeCoding(accepted)
     const rendered = this.#describe(target, coding)
     if (matchesTag(exchange.header('if-none-match'), rendered.tag)) {
       return exchange.empty(304, [
-        ...validatorHeaders(target.mounted.pointer, rendered.tag),
+        ...validatorHeaders(target.mounted.pointer, rendered.tag, target.isPart),
         ...this.#freshness(target),
       ])
     }
@@ -106,7 +122,7 @@ export class FetchData {
     using ready = await openRendered(cache, target.mounted, target.table.name, coding)
     const headers = [
       ...contentHeaders(FORMAT_TYPES.json, coding),
-      ...validatorHeaders(target.mounted.pointer, rendered.tag),
+      ...validatorHeaders(target.mounted.pointer, rendered.tag, target.isPart),
       ...this.#freshness(target),
     ]
     if (ready) return await exchange.stream(200, headers, ready)
@@ -115,27 +131,27 @@ export class FetchData {
   }
 
   /** Rows that were asked for, or a whole table that carries more than its snapshot: not rendered beforehand. */
-  async #sendRows(
-    exchange: Exchange,
-    target: Target,
-    view: RowView,
-    extra?: { refresh?: RefreshOutcome | undefined },
-  ): Promise<void> {
+  async #sendRows(exchange: Exchange, { target, view, principal, extra }: Rows): Promise<void> {
     const { pointer } = target.mounted
     const coding = this.#freeCoding(acceptedCodings(exchange.header('accept-encoding')))
     const tag = entityTag(
       pointer,
-      { ...view, table: view.table.name, fields: view.columns.map(({ name }) => name) },
+      {
+        ...view,
+        table: view.table.name,
+        fields: view.columns.map(({ name }) => name),
+        ...(target.isNarrowed && { access: principal.view }),
+      },
       coding,
     )
     if (!extra && matchesTag(exchange.header('if-none-match'), tag)) {
-      return exchange.empty(304, [...validatorHeaders(pointer, tag), ...this.#freshness(target)])
+      return exchange.empty(304, [...validatorHeaders(pointer, tag, target.isPart), ...this.#freshness(target)])
     }
     const headers = [
       ...contentHeaders(FORMAT_TYPES[view.format], coding),
       ...(extra
-        ? ['Cache-Control', 'no-store', 'Vary', VARY, ...snapshotHeaders(pointer)]
-        : validatorHeaders(pointer, tag)),
+        ? ['Cache-Control', 'no-store', 'Vary', VARY, ...snapshotHeaders(pointer, target.isPart)]
+        : validatorHeaders(pointer, tag, target.isPart)),
       ...this.#freshness(target),
       ...monitorLink(extra?.refresh),
     ]
@@ -233,14 +249,22 @@ export class FetchData {
     return read
   }
 
-  #peekTarget(wanted: FetchDataQuery): Target | undefined {
+  #peekTarget(wanted: FetchDataQuery, principal: Principal): Target | undefined {
     const { sources, snapshots } = this.#context
     try {
-      return findTarget(wanted, sourceOf(wanted, sources, snapshots), snapshots)
+      return findTarget(wanted, sourceOf(wanted, sources, snapshots, principal), snapshots, principal)
     } catch {
       return undefined // likewise
     }
   }
+}
+
+/** What is made of rows, and for whom. */
+interface Rows {
+  readonly target: ShownTarget
+  readonly view: RowView
+  readonly principal: Principal
+  readonly extra?: { readonly refresh: RefreshOutcome | undefined }
 }
 
 /** What came of `refresh=true`. */
@@ -248,6 +272,10 @@ interface RefreshOutcome {
   readonly run: string | undefined
   /** What it adds to the answer. */
   readonly members: { readonly _info: string; readonly refresh: object }
+}
+
+export function ticketIsForStreams(): Failure {
+  return new Failure('unauthorized', 'A ticket for /fetch-data is good for stream=true only. Send a key.')
 }
 
 /** Data is served whatever becomes of the wish to refresh it. */

@@ -1,20 +1,15 @@
-import { hash, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
+import { SCOPES, type KeyCheck, type Principal } from '../access.ts'
 
-export const SCOPES = ['read', 'sync', 'admin'] as const
-/** What a key may do: read data and state; start and stop runs; drop, roll back and force a publish. */
-export type Scope = (typeof SCOPES)[number]
-
-/** Who is asking. */
-export interface Principal {
-  /** Safe to log: never a part of the key. */
-  readonly id: string
-  readonly scopes: ReadonlySet<Scope>
-}
-
-export interface KeyCheck {
-  /** Whose key this is, or undefined. Takes the same time whichever key it is, and never waits. */
-  check(key: string): Principal | undefined
+/** Who asks where no key is needed. */
+export const NOBODY: Principal = {
+  id: 'nobody',
+  scopes: new Set(),
+  limits: new Set(),
+  rules: new Map(),
+  view: 'nobody',
+  rate: null,
 }
 
 /** Keys as the environment gives them: each may do everything. Only their digests are kept. */
@@ -22,8 +17,16 @@ export function environmentKeys(keys: readonly string[]): KeyCheck {
   const scopes = new Set(SCOPES)
   const known = keys.filter(Boolean).map((key, index) => ({
     digest: digestOf(key),
-    principal: { id: `environment:${index + 1}`, scopes } satisfies Principal,
+    principal: {
+      id: `environment:${index + 1}`,
+      scopes,
+      limits: null,
+      rules: new Map(),
+      view: '',
+      rate: null,
+    } satisfies Principal,
   }))
+  const byId = new Map(known.map((one) => [one.principal.id, one]))
   return {
     check(key) {
       const presented = digestOf(key)
@@ -31,6 +34,40 @@ export function environmentKeys(keys: readonly string[]): KeyCheck {
       for (const { digest, principal } of known) if (timingSafeEqual(digest, presented)) found = principal
       return found
     },
+    isLive: (id) => byId.has(id),
+    find: (id) => byId.get(id)?.principal,
+    seal(id, text) {
+      const digest = byId.get(id)?.digest
+      return digest && createHmac('sha256', digest).update(text).digest('base64url')
+    },
+  }
+}
+
+/** The keys of both; the first knows its own better. */
+export function bothKeys(first: KeyCheck, second: KeyCheck): KeyCheck {
+  return {
+    check: (key) => first.check(key) ?? second.check(key),
+    isLive: (id) => first.isLive(id) || second.isLive(id),
+    find: (id) => first.find(id) ?? second.find(id),
+    seal: (id, text) => first.seal(id, text) ?? second.seal(id, text),
+  }
+}
+
+/** The same keys; those that have no rate of their own get this one. */
+export function withRate(keys: KeyCheck, rate: Principal['rate']): KeyCheck {
+  if (rate === null) return keys
+  const rated = new WeakMap<Principal, Principal>()
+  const withIt = (principal: Principal | undefined): Principal | undefined => {
+    if (!principal || principal.rate !== null) return principal
+    let known = rated.get(principal)
+    if (!known) rated.set(principal, (known = { ...principal, rate }))
+    return known
+  }
+  return {
+    check: (key) => withIt(keys.check(key)),
+    isLive: (id) => keys.isLive(id),
+    find: (id) => withIt(keys.find(id)),
+    seal: (id, text) => keys.seal(id, text),
   }
 }
 
@@ -40,12 +77,20 @@ function digestOf(key: string): Buffer {
 }
 
 /**
- * The key a request presents, from `X-API-Key` or `Authorization: Bearer`. Undefined when there is none or when the
- * two disagree.
+ * The key a request presents, from `X-API-Key`, `apikey` or `Authorization: Bearer`. Undefined when there is none or
+ * when they do not agree.
  */
 export function presentedKey(headers: IncomingHttpHeaders): string | undefined {
   const direct = headers['x-api-key']
+  const theirs = headers.apikey
   const bearer = headers.authorization && /^bearer +(\S+)$/i.exec(headers.authorization)?.[1]
-  if (!bearer) return typeof direct === 'string' ? direct : undefined
-  return direct === undefined || direct === bearer ? bearer : undefined
+  if (theirs === undefined && !bearer) return typeof direct === 'string' ? direct : undefined
+  const key = bearer || theirs || direct
+  const isAgreed = (direct === undefined || direct === key) && (theirs === undefined || theirs === key)
+  return isAgreed && typeof key === 'string' ? key : undefined
+}
+
+/** Whether a request presents anything that could be a key. */
+export function presentsKey({ authorization, apikey, 'x-api-key': direct }: IncomingHttpHeaders): boolean {
+  return direct !== undefined || authorization !== undefined || apikey !== undefined
 }

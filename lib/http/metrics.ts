@@ -1,7 +1,10 @@
 import type { Registry } from 'prom-client'
 import { isActive, type Run } from '../sync-run.ts'
+import type { Distribution, Figure } from '../telemetry.ts'
 import type { Context } from './context.ts'
+import { figuresOf, textOf } from './figures.ts'
 import { checkedAt } from './freshness.ts'
+import type { RequestDurations } from './request-durations.ts'
 
 /** Runs that ended between two scrapes; more than these are not counted. */
 const MAX_PENDING = 1000
@@ -12,14 +15,16 @@ const MAX_PENDING = 1000
  */
 export class Metrics {
   readonly #context: Context
+  readonly #durations: RequestDurations
   readonly #ended: Run[] = []
   /** Per source, the last run that was seen to end. */
   readonly #seen = new Map<string, string | undefined>()
   #scraper: Promise<Scraper> | undefined
   requests = 0
 
-  constructor(context: Context) {
+  constructor(context: Context, durations: RequestDurations) {
     this.#context = context
+    this.#durations = durations
   }
 
   /** Watches runs end; those that had ended before do not count. */
@@ -31,8 +36,25 @@ export class Metrics {
   }
 
   async scrape(): Promise<{ type: string; text: string }> {
+    const registry = await this.#update()
+    return { type: registry.contentType, text: (await registry.metrics()) + textOf(this.#durationsHere()) }
+  }
+
+  /** The same for those who do not speak Prometheus. */
+  async figures(): Promise<Figure[]> {
+    return [...(await figuresOf(await this.#update())), this.#durations.figure()]
+  }
+
+  #durationsHere(): Figure & { readonly kind: 'histogram' } {
+    const figure = this.#durations.figure()
+    const own = labelsOf(this.#context)
+    const labelled = ({ labels, ...others }: Distribution) => ({ labels: { ...own, ...labels }, ...others })
+    return { ...figure, points: figure.points.map(labelled) }
+  }
+
+  async #update(): Promise<Registry> {
     const scraper = await (this.#scraper ??= createScraper(this.#context, this))
-    return await scraper(this.#ended.splice(0))
+    return scraper(this.#ended.splice(0))
   }
 
   #note(source: string, run: Run | null): void {
@@ -45,15 +67,22 @@ export class Metrics {
   }
 }
 
-type Scraper = (ended: readonly Run[]) => Promise<{ type: string; text: string }>
+/** What tells the figures of one process from those of the others on its port: a scrape reaches any of them. */
+function labelsOf({ process }: Context): { process?: string } {
+  return process === undefined ? {} : { process }
+}
+
+/** Brings a registry up to date. */
+type Scraper = (ended: readonly Run[]) => Registry
 
 async function createScraper(context: Context, metrics: Metrics): Promise<Scraper> {
   const prom = await import('prom-client')
   const registry: Registry = new prom.default.Registry()
   const { Counter, Gauge, Histogram, collectDefaultMetrics } = prom.default
+  registry.setDefaultLabels(labelsOf(context))
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
-  const { sources, snapshots, feed, clock, streams, bodies } = context
+  const { sources, snapshots, feed, clock, streams, bodies, changeHub } = context
 
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name, help, labelNames, registers })
@@ -65,6 +94,11 @@ async function createScraper(context: Context, metrics: Metrics): Promise<Scrape
   const rows = gauge('holdfast_snapshot_rows', 'Rows in the active snapshot', ['source', 'table'])
   const running = gauge('holdfast_sync_running', '1 while a run is queued or running', ['source'])
   const clients = gauge('holdfast_stream_clients', 'Open event streams')
+  const followers = gauge('holdfast_change_subscribers', 'Event streams of /api/changes that are told what comes')
+  const lag = gauge(
+    'holdfast_stream_lag_seconds',
+    'From the last publish being seen here to its changes being handed to the last subscriber',
+  )
   const cached = gauge('holdfast_body_cache_bytes', 'Rendered bodies in memory')
   const duration = new Histogram({
     name: 'holdfast_sync_duration_seconds', help: 'How long runs took', labelNames: ['source', 'outcome'],
@@ -104,7 +138,7 @@ async function createScraper(context: Context, metrics: Metrics): Promise<Scrape
     counter.inc(value)
   }
 
-  return async (ended) => {
+  return (ended) => {
     ended.forEach(count)
     rows.reset()
     for (const source of sources) {
@@ -115,10 +149,12 @@ async function createScraper(context: Context, metrics: Metrics): Promise<Scrape
       running.set({ source }, record?.run && isActive(record.run) ? 1 : 0)
     }
     clients.set(streams.size)
+    followers.set(changeHub.size)
+    lag.set(changeHub.lagSeconds)
     cached.set(bodies.heldBytes)
     set(requests, metrics.requests)
     set(hits, bodies.hits)
     set(misses, bodies.misses)
-    return { type: registry.contentType, text: await registry.metrics() }
+    return registry
   }
 }

@@ -7,6 +7,8 @@ const DEFINED = new Set(['type', 'title', 'status', 'detail', 'code', 'instance'
 /** An answer to a request that failed: RFC 9457. */
 export interface Problem {
   readonly status: number
+  /** Content type, where it is not `application/problem+json`. */
+  readonly type?: string
   readonly headers: readonly string[]
   readonly body: string
 }
@@ -43,7 +45,7 @@ function extensions(facts: Facts): object {
 
 function challenge(failure: Failure): string[] {
   if (failure.code === 'unauthorized') return ['WWW-Authenticate', 'Bearer realm="holdfast"']
-  if (failure.code !== 'forbidden') return []
+  if (failure.code !== 'forbidden' || failure.facts.scope === undefined) return []
   return [
     'WWW-Authenticate',
     `Bearer realm="holdfast", error="insufficient_scope", scope="${String(failure.facts.scope)}"`,

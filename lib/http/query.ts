@@ -2,13 +2,17 @@ import { Failure } from '../errors.ts'
 
 /** What the values of a parameter may be. */
 export type ParameterRule =
-  | { readonly kind: 'text' }
+  | { readonly kind: 'text'; readonly many?: false }
+  /** May be repeated: a list. */
+  | { readonly kind: 'text'; readonly many: true }
   | { readonly kind: 'flag' }
   | { readonly kind: 'integer'; readonly from: number; readonly to?: number }
   | { readonly kind: 'choice'; readonly of: readonly string[] }
 
 type ValueOf<Rule> = Rule extends { kind: 'text' }
-  ? string
+  ? Rule extends { many: true }
+    ? readonly string[]
+    : string
   : Rule extends { kind: 'flag' }
     ? boolean
     : Rule extends { kind: 'integer' }
@@ -19,7 +23,7 @@ type ValueOf<Rule> = Rule extends { kind: 'text' }
 
 export type Parameters<Rules> = { readonly [Name in keyof Rules]?: ValueOf<Rules[Name]> }
 
-const KEY_NAMES = /^(x[-_])?(api[-_]?key|key|access[-_]?token|token|bearer([-_]token)?|authorization)$/i
+const KEY_NAMES = /^(x[-_])?(api[-_]?key|key|access[-_]?token|token|bearer([-_]token)?|authorization|ticket)$/i
 
 /**
  * Reads a query string by rules, and refuses whatever they do not cover: an unknown or repeated parameter, a value of
@@ -36,10 +40,35 @@ export function readQuery<const Rules extends Readonly<Record<string, ParameterR
     const name = decode(mark === -1 ? part : part.slice(0, mark))
     const text = decode(mark === -1 ? '' : part.slice(mark + 1))
     if (!Object.hasOwn(rules, name)) throw unknownParameter(name, Object.keys(rules))
-    if (values.has(name)) throw badParameter(name, 'once at most, but it is there several times')
-    values.set(name, readValue(name, text, rules[name]!))
+    const rule = rules[name]!
+    const isMany = rule.kind === 'text' && rule.many === true
+    if (values.has(name) && !isMany) throw badParameter(name, 'once at most, but it is there several times')
+    const value = readValue(name, text, rule)
+    values.set(name, isMany ? [...((values.get(name) as string[] | undefined) ?? []), value] : value)
   }
   return Object.fromEntries(values) as Parameters<Rules>
+}
+
+/** The same, where all other parameters are filters: those come as they are, in order, repeats included. */
+export function readOpenQuery<const Rules extends Readonly<Record<string, ParameterRule>>>(
+  query: string,
+  rules: Rules,
+): { readonly known: Parameters<Rules>; readonly others: readonly (readonly [name: string, value: string])[] } {
+  const others: [string, string][] = []
+  const parts: string[] = []
+  for (const part of query.split('&')) {
+    if (part === '') continue
+    const mark = part.indexOf('=')
+    const name = decode(mark === -1 ? part : part.slice(0, mark))
+    if (Object.hasOwn(rules, name)) {
+      parts.push(part)
+      continue
+    }
+    const value = decode(mark === -1 ? '' : part.slice(mark + 1))
+    if (KEY_NAMES.test(name) && !/^(?:not\.)?[a-z]+[.(]/.test(value)) throw unknownParameter(name, Object.keys(rules))
+    others.push([name, value])
+  }
+  return { known: readQuery(parts.join('&'), rules), others }
 }
 
 /** A parameter has a value that cannot be used. `expected` completes "must be …". */

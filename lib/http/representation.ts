@@ -8,32 +8,36 @@ export interface View {
   readonly to: number
   readonly fields: readonly string[] | undefined
   readonly format: string
+  /** Of the principal, where the table has less for them. */
+  readonly access?: string
 }
 
-export const VARY = 'Accept-Encoding, Authorization, X-API-Key'
+export const VARY = 'Accept-Encoding, Authorization, X-API-Key, apikey'
 const CACHE_CONTROL = 'private, no-cache'
 
 /** A strong entity tag: one per snapshot, batch, view and coding. */
 export function entityTag(pointer: Pointer, view: View, coding: Coding): string {
-  const key = JSON.stringify([pointer.batch, view.table, view.from, view.to, view.fields ?? null, view.format])
+  const { table, from, to, fields, format, access } = view
+  const key = JSON.stringify([pointer.batch, table, from, to, fields ?? null, format, ...(access ? [access] : [])])
   return `"${pointer.snapshot}-${hash('sha256', key, 'base64url').slice(0, 12)}-${coding}"`
 }
 
 /** The headers that say which data this is; 200 and 304 both carry them. */
-export function validatorHeaders(pointer: Pointer, tag: string): string[] {
+export function validatorHeaders(pointer: Pointer, tag: string, isPart = false): string[] {
   return [
     'ETag', tag,
     'Cache-Control', CACHE_CONTROL,
     'Vary', VARY,
-    ...snapshotHeaders(pointer),
+    ...snapshotHeaders(pointer, isPart),
   ] // prettier-ignore
 }
 
-export function snapshotHeaders(pointer: Pointer): string[] {
+/** A digest of everything would tell a key of what it does not see. */
+export function snapshotHeaders(pointer: Pointer, isPart = false): string[] {
   return [
     'Last-Modified', new Date(pointer.publishedAt).toUTCString(),
     'Snapshot-Id', pointer.snapshot,
-    'Snapshot-Digest', pointer.digest,
+    ...(isPart ? [] : ['Snapshot-Digest', pointer.digest]),
   ] // prettier-ignore
 }
 

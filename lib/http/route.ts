@@ -1,14 +1,19 @@
 import { Failure } from '../errors.ts'
 import type { Exchange } from './exchange.ts'
-import type { Scope } from './keys.ts'
+import type { ParameterRule, Parameters } from './query.ts'
+import type { Principal, Scope } from '../access.ts'
 
 /** What a request carries besides its headers. */
 export interface Call {
   readonly exchange: Exchange
+  /** Who asks; on a route that needs no key, somebody who may see nothing. */
+  readonly principal: Principal
   /** Values of the names in the path. */
   readonly params: Readonly<Record<string, string>>
   /** The JSON body; empty where there was none. */
   readonly body: Readonly<Record<string, unknown>>
+  /** The parameters of the query string, as the route declares them; of a route that reads them itself, none. */
+  readonly query: Readonly<Record<string, unknown>>
 }
 
 /** One route. GET answers HEAD too; all routes answer OPTIONS. */
@@ -19,7 +24,44 @@ export interface Route {
   /** What the key must allow; null: no key is needed. */
   readonly scope: Scope | null
   readonly summary: string
+  /** The parameters of its query string. */
+  readonly parameters: Readonly<Record<string, ParameterRule>>
+  /**
+   * What becomes of parameters that are not declared: refused by the dispatcher, or left to the route, which takes
+   * them for filters by column. A route that needs no key does not look at its query.
+   */
+  readonly others: 'refused' | 'filters'
+  /**
+   * What the route does about what a key may not see. `whole`: it shows things as they are, so a restricted key gets
+   * 403. `tables`: it leaves out, or does not know, sources and tables that the key does not see; a key with hidden
+   * columns or rows gets 403. `rows`: it keeps to all of it. Without a scope there is nothing to see.
+   */
+  readonly reach: 'whole' | 'tables' | 'rows'
+  /** Whether `?ticket=` lets in too: for streams, whose clients in browsers cannot send headers. */
+  readonly takesTicket?: true
+  /** How its failures are written, where it is not as `application/problem+json`. */
+  readonly problemOf?: Exchange['problemOf']
   handle(call: Call): void | Promise<void>
+}
+
+type RouteSpec<Rules> = Omit<Route, 'parameters' | 'others' | 'reach' | 'handle'> & {
+  readonly parameters?: Rules
+  readonly others?: Route['others']
+  readonly reach?: Route['reach']
+  handle(call: Call & { readonly query: Parameters<Rules> }): void | Promise<void>
+}
+
+/** A route as it is written: without parameters, and for keys that see everything, unless it says otherwise. */
+export function defineRoute<const Rules extends Readonly<Record<string, ParameterRule>> = Record<string, never>>(
+  spec: RouteSpec<Rules>,
+): Route {
+  return {
+    reach: 'whole',
+    others: 'refused',
+    ...spec,
+    parameters: spec.parameters ?? {},
+    handle: (call) => spec.handle(call as Call & { readonly query: Parameters<Rules> }),
+  }
 }
 
 /** A text member of a body, if it is there; anything else in the body is refused. */

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Column } from '../column.ts'
+import { csvHeader, rowToCsv } from '../row-csv.ts'
 import { rowToJson } from '../row-json.ts'
 import { ENVELOPE_END, envelopeStart, type MountedSnapshot, type Pointer, type TableInfo } from '../snapshot.ts'
 import type { Format } from './fetch-data-query.ts'
@@ -51,7 +52,7 @@ export async function* rowText(mounted: MountedSnapshot, view: RowView): AsyncGe
 }
 
 function opening(pointer: Pointer, view: RowView): string {
-  if (view.format === 'csv') return `${view.columns.map(({ name }) => csvCell(name)).join(',')}\r\n`
+  if (view.format === 'csv') return csvHeader(view.columns)
   if (view.format === 'ndjson') return ''
   const { source, table, from, to } = view
   const { snapshot, publishedAt } = pointer
@@ -61,23 +62,13 @@ function opening(pointer: Pointer, view: RowView): string {
   return `${start.slice(0, -DATA.length)}${which.slice(1, -1)},${DATA}`
 }
 
-const ROW_WRITERS: Readonly<Record<Format, (columns: readonly Column[]) => (cells: readonly unknown[]) => string>> = {
+export const ROW_WRITERS: Readonly<
+  Record<Format, (columns: readonly Column[]) => (cells: readonly unknown[]) => string>
+> = {
   json: rowToJson,
   ndjson: (columns) => {
     const write = rowToJson(columns)
     return (cells) => `${write(cells)}\n`
   },
-  csv: (columns) => (cells) => `${columns.map((column, index) => csvValue(column, cells[index])).join(',')}\r\n`,
-}
-
-/** NULL is nothing at all, the empty text is `""`: the two stay apart. */
-function csvValue(column: Column, cell: unknown): string {
-  if (cell === null || cell === undefined) return ''
-  if (column.type === 'boolean') return cell === 1 ? 'true' : 'false'
-  return csvCell(typeof cell === 'string' ? cell : JSON.stringify(cell))
-}
-
-/** RFC 4180. */
-function csvCell(text: string): string {
-  return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  csv: rowToCsv,
 }

@@ -2,29 +2,52 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Clock } from '../base/clock.ts'
 import type { Engine } from '../engine.ts'
 import { Failure } from '../errors.ts'
+import type { ChangeLog } from '../change-feed.ts'
 import type { Snapshots } from '../snapshot.ts'
+import type { Telemetry } from '../telemetry.ts'
+import { Answers } from './answers.ts'
 import { createApp } from './app.ts'
 import { ownerOf } from './body.ts'
 import { BodyCache } from './body-cache.ts'
+import { ChangeHub } from './change-hub.ts'
+import { Changes } from './changes.ts'
 import { Connections } from './connections.ts'
 import type { Context, HttpSettings } from './context.ts'
 import { Exchange } from './exchange.ts'
 import { FetchData } from './fetch-data.ts'
-import type { KeyCheck } from './keys.ts'
+import type { KeyCheck } from '../access.ts'
+import type { KeyStore, TicketStore } from '../keys.ts'
+import { createCors } from './cors.ts'
+import { Gate } from './gate.ts'
+import { withRate } from './keys.ts'
 import type { HttpLog } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { RateLimits } from './rate-limit.ts'
 import { answerRawSocket, failureOfParser } from './raw-socket.ts'
 import { newRequestId, nextRequestId } from './request-id.ts'
+import { RequestDurations } from './request-durations.ts'
+import { restRoutes } from './rest/routes.ts'
+import { Requests } from './requests.ts'
 import type { Route } from './route.ts'
+import { changesRoutes } from './routes/changes.ts'
+import { exportRoutes } from './routes/exports.ts'
 import { fetchDataRoutes } from './routes/fetch-data.ts'
 import { createHealth, healthRoutes } from './routes/health.ts'
+import { keyRoutes } from './routes/keys.ts'
 import { landingRoutes } from './routes/landing.ts'
 import { metricsRoutes } from './routes/metrics.ts'
+import { openApiRoutes } from './routes/openapi.ts'
 import { refreshRoutes } from './routes/refresh.ts'
 import { runRoutes } from './routes/runs.ts'
+import { tableRoutes } from './routes/tables.ts'
+import { Tables } from './tables/tables.ts'
+import { schemaRoutes } from './routes/schema.ts'
 import { sourceRoutes } from './routes/sources.ts'
+import { statsRoutes } from './routes/stats.ts'
 import { statusRoutes } from './routes/status.ts'
+import { ticketRoutes } from './routes/tickets.ts'
 import { securityHeaders } from './security-headers.ts'
+import { SlowQueries } from './slow-queries.ts'
 import { SourceFeed } from './source-feed.ts'
 import { Streams } from './streams.ts'
 
@@ -39,8 +62,11 @@ const DRAIN_LOOK_MS = 50
 export interface HttpParts {
   readonly settings: HttpSettings
   readonly snapshots: Snapshots
+  readonly changes: ChangeLog
   readonly engine: Engine
   readonly keys: KeyCheck
+  readonly keyStore: KeyStore
+  readonly tickets: TicketStore
   readonly log: HttpLog
   readonly clock: Clock
   readonly version: string
@@ -48,6 +74,9 @@ export interface HttpParts {
   readonly sources: readonly string[]
   /** For jitter. */
   readonly random?: () => number
+  readonly telemetry?: Telemetry | undefined
+  /** Names this process among those that serve on one port: a label of its metrics. */
+  readonly process?: string | undefined
 }
 
 export interface Http {
@@ -60,36 +89,59 @@ export interface Http {
 }
 
 export function createHttp(parts: HttpParts): Http {
-  const { settings, snapshots, log, clock, sources, random = Math.random } = parts
+  const { settings, snapshots, tickets, log, clock, sources, random = Math.random } = parts
   let isDraining = false
-  const constantHeaders = securityHeaders()
+  const cors = createCors(settings.corsOrigins)
+  const constantHeaders = [...securityHeaders(), ...cors.constantHeaders]
+  const keys = withRate(parts.keys, settings.rateLimit)
+  const rates = new RateLimits(clock, settings.webConcurrency)
   const context: Context = {
     ...parts,
+    keys,
+    gate: new Gate({ keys, tickets, rates, clock }),
+    rates,
+    cors,
     feed: new SourceFeed(parts),
+    changeHub: new ChangeHub({ ...parts, log: parts.changes, logger: log }),
     bodies: new BodyCache(settings.bodyCacheBytes),
-    streams: new Streams({ max: settings.maxStreams, random, log }),
+    slowQueries: new SlowQueries(clock),
+    streams: new Streams({ max: settings.maxStreams, random, log, keys, tickets, clock }),
     constantHeaders,
     startedAt: clock.now(),
     isDraining: () => isDraining,
   }
-  const metrics = new Metrics(context)
+  const durations = new RequestDurations()
+  const metrics = new Metrics(context, durations)
   const fetchData = new FetchData(context)
+  const answers = new Answers(context)
+  const tables = new Tables(context, answers)
   const health = createHealth(context)
   const routes: Route[] = [
     ...healthRoutes(context, health),
     ...statusRoutes(context),
     ...fetchDataRoutes(fetchData),
+    // Before the records of a table: one of them may be called `export`.
+    ...exportRoutes(context),
+    ...tableRoutes(context, tables),
+    ...restRoutes(context, answers),
+    ...schemaRoutes(context),
+    ...statsRoutes(context, { connections: () => connections.size, answers: answers.cache }),
+    ...changesRoutes(new Changes(context, context.changeHub)),
     ...refreshRoutes(context),
     ...sourceRoutes(context),
     ...runRoutes(context),
     ...metricsRoutes(metrics),
+    ...keyRoutes(context),
   ]
+  routes.push(...ticketRoutes(context, routes), ...openApiRoutes(context, routes))
   routes.unshift(...landingRoutes(context, routes))
+  const requests = new Requests({ routes, durations, telemetry: parts.telemetry })
   const app = createApp(context, routes, exchangeOf)
 
   function exchangeOf(request: IncomingMessage, response: ServerResponse): Exchange {
     const { path, query } = splitUrl(request.url!)
-    return new Exchange({ request, response, id: nextRequestId(request), path, query, constantHeaders, log })
+    const headers = [...constantHeaders, ...cors.of(request)]
+    return new Exchange({ request, response, id: nextRequestId(request), path, query, constantHeaders: headers, log })
   }
 
   function handle(request: IncomingMessage, response: ServerResponse): void {
@@ -97,6 +149,7 @@ export function createHttp(parts: HttpParts): Http {
     connections.track(request, response)
     if (isDraining) response.shouldKeepAlive = false
     request.url = originForm(request.url!)
+    const span = requests.begin(request, response)
     const { url, method } = request
     const problem = refuse(request, url)
     if (problem) return exchangeOf(request, response).fail(problem)
@@ -104,10 +157,15 @@ export function createHttp(parts: HttpParts): Http {
       const { path, query } = splitUrl(url)
       if (path === '/health') return health(request, response)
       if (path === '/fetch-data' && fetchData.answerHot(request, response, query)) return
+      if (path.startsWith('/api/tables/')) {
+        if (answers.answerHot(request, response, (principal) => tables.hotRecord(principal, path, query))) return
+      }
+      if (path.startsWith('/rest/v1/') && answers.answerHot(request, response)) return
     } else if (method === 'OPTIONS' && url === '*') {
       return exchangeOf(request, response).empty(204, ['Allow', 'GET, HEAD, POST, OPTIONS'])
     }
-    app(request, response)
+    if (span) span.within(() => app(request, response))
+    else app(request, response)
   }
 
   // A missing Host is answered by us, as a problem.
@@ -130,6 +188,7 @@ export function createHttp(parts: HttpParts): Http {
     const mounted = snapshots.active(source)
     const before = active.get(source)
     if (before !== undefined) context.bodies.drop(before)
+    answers.cache.drop(source)
     active.set(source, mounted ? ownerOf(mounted) : `${source}/${pointer.snapshot}`)
   })
   for (const source of sources) {
@@ -138,11 +197,14 @@ export function createHttp(parts: HttpParts): Http {
   }
   server.once('listening', () => {
     metrics.start()
+    parts.telemetry?.follow(() => metrics.figures())
     context.feed.start(sources, whileOpen.signal)
+    context.changeHub.start()
   })
   server.once('close', () => {
     whileOpen.abort()
     publishes[Symbol.dispose]()
+    context.changeHub.stop()
   })
 
   let drained: Promise<void> | undefined

@@ -1,5 +1,8 @@
+import { seesSource, seesTable, type Principal } from '../access.ts'
 import { Failure } from '../errors.ts'
+import type { Context } from './context.ts'
 import { isActive, type SourceRecord } from '../sync-run.ts'
+import { errorToWire } from './wire.ts'
 import type { MountedSnapshot, Snapshots, TableInfo } from '../snapshot.ts'
 
 /** A table of an active snapshot. */
@@ -14,18 +17,26 @@ export interface Wanted {
   readonly table: string | undefined
 }
 
-/** Which source a request means: the named one, the one in `source.table`, or the first. */
-export function sourceOf({ source, table }: Wanted, sources: readonly string[], snapshots: Snapshots): string {
+/** Which source a request means, of those its principal sees: the named one, the one in `source.table`, or the first. */
+export function sourceOf(
+  { source, table }: Wanted,
+  all: readonly string[],
+  snapshots: Snapshots,
+  principal: Principal,
+): string {
+  const sources = visibleSources(all, principal)
   if (source !== undefined) {
     if (sources.includes(source)) return source
     throw sourceNotFound(source, sources)
   }
   const [first] = sources
-  if (first === undefined) throw new Failure('source_not_found', 'No source is configured.')
-  if (table === undefined || snapshots.active(first)?.table(table)) return first
+  if (first === undefined) throw new Failure('source_not_found', 'There is no source.')
+  const has = (candidate: string, name: string) =>
+    snapshots.active(candidate)?.table(name) !== undefined && seesTable(principal, candidate, name)
+  if (table === undefined || has(first, table)) return first
   const prefix = sources.find((candidate) => table.startsWith(`${candidate}.`))
   if (prefix !== undefined) return prefix
-  const holders = sources.filter((candidate) => snapshots.active(candidate)?.table(table))
+  const holders = sources.filter((candidate) => has(candidate, table))
   if (holders.length > 1) {
     const names = holders.map((holder) => `${holder}.${table}`)
     throw new Failure('bad_parameter', `Several sources have a table ${table}. Say which: ${names.join(', ')}.`, {
@@ -35,24 +46,98 @@ export function sourceOf({ source, table }: Wanted, sources: readonly string[], 
   return holders[0] ?? first
 }
 
-/** The table a request means; undefined before the source's first snapshot. */
-export function findTarget(wanted: Wanted, source: string, snapshots: Snapshots): Target | undefined {
-  const mounted = snapshots.active(source)
-  if (!mounted) return undefined
-  const [first] = mounted.pointer.tables
-  const table =
-    wanted.table === undefined
-      ? first
-      : (mounted.table(wanted.table) ?? mounted.table(unprefixed(wanted.table, source)))
-  if (table) return { source, mounted, table }
-  const known = mounted.pointer.tables.map(({ name }) => name)
+/** The sources that a principal sees, be it only some of their tables, in order. */
+export function visibleSources(sources: readonly string[], principal: Principal): readonly string[] {
+  return principal.limits === null ? sources : sources.filter((source) => seesSource(principal, source))
+}
+
+/**
+ * The table that a path names: `source.table`, or a plain name that only one visible table has. A name that fits no
+ * table exactly may still be one as the original wrote it: in lower case, without anything but letters and digits.
+ *
+ * @throws Failure `table_not_found`, `no_snapshot` where a source that may have it has no data yet
+ */
+export function resolveTable(context: TableContext, principal: Principal, name: string): Target {
+  const { sources, snapshots, feed } = context
+  const visible = sources.filter((source) => seesSource(principal, source))
+  const all = visible.flatMap((source) => targetsOf(snapshots.active(source), principal))
+  const found =
+    matching(all, name, (text) => text) ?? (normalizedName(name) ? matching(all, name, normalizedName) : undefined)
+  if (found) return found
+  const empty = visible.filter((source) => !snapshots.active(source))
+  const owner = empty.find((source) => name === source || name.startsWith(`${source}.`))
+  const waiting = owner ?? (name.includes('.') ? undefined : empty[0])
+  if (waiting !== undefined) throw noSnapshot(waiting, feed.fresh(waiting), principal)
+  const known = all.map((target) => shortName(target, all))
+  throw new Failure('table_not_found', `There is no table ${JSON.stringify(name.slice(0, 100))}.`, {
+    facts: { table: name.slice(0, 100), known },
+  })
+}
+
+/** All tables that a principal sees, in order, each with the shortest name that means it alone. */
+export function visibleTables(context: TableContext, principal: Principal): (Target & { readonly name: string })[] {
+  const { sources, snapshots } = context
+  const all = sources.flatMap((source) => targetsOf(snapshots.active(source), principal))
+  return all.map(({ source, mounted, table }, index) => ({
+    source,
+    mounted,
+    table,
+    name: shortName(all[index]!, all),
+  }))
+}
+
+type TableContext = Pick<Context, 'sources' | 'snapshots' | 'feed'>
+
+function targetsOf(mounted: MountedSnapshot | undefined, principal: Principal): Target[] {
+  if (!mounted) return []
+  const { source, tables } = mounted.pointer
+  return tables.filter(({ name }) => seesTable(principal, source, name)).map((table) => ({ source, mounted, table }))
+}
+
+/** The one table of that name; several of the same plain name must be told apart. */
+function matching(all: readonly Target[], name: string, form: (text: string) => string): Target | undefined {
+  const wanted = form(name)
+  const qualified = all.find(
+    ({ source, table }) => name.startsWith(`${source}.`) && form(`${source}.${table.name}`) === wanted,
+  )
+  if (qualified) return qualified
+  const plain = all.filter(({ table }) => form(table.name) === wanted)
+  if (plain.length < 2) return plain[0]
+  const names = plain.map(({ source, table }) => `${source}.${table.name}`)
   throw new Failure(
-    'table_not_found',
-    `The source ${source} has no table ${JSON.stringify(wanted.table?.slice(0, 100))}.`,
+    'bad_parameter',
+    `Several tables are called ${JSON.stringify(name.slice(0, 100))}. Say which: ${names.join(', ')}.`,
     {
-      facts: { source, known },
+      facts: { parameter: 'table', known: names },
     },
   )
+}
+
+function shortName({ source, table }: Target, all: readonly Target[]): string {
+  return all.filter((other) => other.table.name === table.name).length === 1 ? table.name : `${source}.${table.name}`
+}
+
+/** A name as the original system wrote it. */
+export function normalizedName(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+}
+
+/** The table a request means, of those its principal sees; undefined before the source's first snapshot. */
+export function findTarget(
+  wanted: Wanted,
+  source: string,
+  snapshots: Snapshots,
+  principal: Principal,
+): Target | undefined {
+  const mounted = snapshots.active(source)
+  if (!mounted) return undefined
+  const isVisible = (table: TableInfo | undefined) => table !== undefined && seesTable(principal, source, table.name)
+  const named = (name: string) => [mounted.table(name), mounted.table(unprefixed(name, source))].find(isVisible)
+  const table = wanted.table === undefined ? mounted.pointer.tables.find(isVisible) : named(wanted.table)
+  if (table) return { source, mounted, table }
+  const known = mounted.pointer.tables.filter(isVisible).map(({ name }) => name)
+  const what = wanted.table === undefined ? '' : ` ${JSON.stringify(wanted.table.slice(0, 100))}`
+  throw new Failure('table_not_found', `The source ${source} has no table${what}.`, { facts: { source, known } })
 }
 
 export function sourceNotFound(source: string, known: readonly string[]): Failure {
@@ -66,15 +151,16 @@ export function sourceNotFound(source: string, known: readonly string[]): Failur
 }
 
 /** What a reader is told before the first snapshot: how the run that makes it is doing. */
-export function noSnapshot(source: string, record: SourceRecord | undefined): Failure {
+export function noSnapshot(source: string, record: SourceRecord | undefined, principal: Principal): Failure {
   const run = record?.run ?? null
+  const error = run && errorToWire(run, principal)
   const state = record?.state.state ?? 'IDLE'
   const eta = run?.progress?.etaMs ?? null
   const doing =
     run && isActive(run)
       ? `The run ${run.id} is ${run.progress?.phase ?? run.status}; try again when it is done.`
-      : run?.error
-        ? `The last run failed: ${run.error.message}`
+      : error
+        ? `The last run failed: ${error.message}`
         : record?.state.state === 'PAUSED'
           ? `It is paused; POST /api/sources/${source}/start lets it sync.`
           : 'Start a run with POST /refresh.'

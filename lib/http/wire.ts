@@ -1,3 +1,5 @@
+import { isRestricted, seesTable, seesWhole, type Principal } from '../access.ts'
+import { FAILURES } from '../errors.ts'
 import type { Pointer } from '../snapshot.ts'
 import { isActive, type Progress, type Run, type SourceRecord } from '../sync-run.ts'
 import { checkedAt } from './freshness.ts'
@@ -6,8 +8,11 @@ import { checkedAt } from './freshness.ts'
 const LOW_SUCCESS_RATE = 0.8
 const ENOUGH_ITEMS = 10
 
-/** A run as clients see it: names with underscores, times in ISO 8601. */
-export function runToWire(run: Run) {
+/**
+ * A run as clients see it: names with underscores, times in ISO 8601. Who sees only some of a source's tables is told
+ * nothing of the others: neither their names nor how many rows they have.
+ */
+export function runToWire(run: Run, principal: Principal) {
   return {
     id: run.id,
     source: run.source,
@@ -21,19 +26,27 @@ export function runToWire(run: Run) {
     resumes: run.resumes,
     republish: run.republish,
     timings_ms: run.timings,
-    error: run.error && { code: run.error.code, message: run.error.message, ...factsToWire(run.error.facts) },
-    progress: run.progress && progressToWire(run.progress),
+    error: errorToWire(run, principal),
+    progress: run.progress && progressToWire(run, principal),
   }
 }
 
-export function progressToWire(progress: Progress) {
+export function errorToWire({ error, source }: Run, principal: Principal) {
+  if (!error) return null
+  // The message may tell of any table.
+  if (!seesAll(principal, source)) return { code: error.code, message: FAILURES[error.code].title }
+  return { code: error.code, message: error.message, ...factsToWire(error.facts) }
+}
+
+export function progressToWire({ progress, source }: Run, principal: Principal) {
+  if (!progress) return null
   return {
     phase: progress.phase,
     done: progress.done,
     rate: progress.rate,
     eta_ms: progress.etaMs,
     success_rate: successRate(progress),
-    tables: progress.tables,
+    tables: progress.tables.filter(({ table }) => seesTable(principal, source, table)),
     at: time(progress.at),
   }
 }
@@ -43,9 +56,11 @@ export function sourceToWire(
   source: string,
   record: SourceRecord | undefined,
   pointer: Pointer | undefined,
-  now: number,
+  { now, principal }: { readonly now: number; readonly principal: Principal },
 ) {
   const run = record?.run ?? null
+  const tables = pointer?.tables.filter(({ name }) => seesTable(principal, source, name)) ?? []
+  const error = run && errorToWire(run, principal)
   const checked = pointer && checkedAt(pointer, record)
   return {
     source,
@@ -53,31 +68,39 @@ export function sourceToWire(
     reason: record?.state.state === 'PAUSED' ? record.state.reason : null,
     snapshot: pointer?.snapshot ?? null,
     watermark: pointer?.watermark ?? null,
-    digest: pointer?.digest ?? null,
+    // Of all tables: it would tell of those that are not seen.
+    digest: (seesWhole(principal, source) && pointer?.digest) || null,
     published_at: time(pointer?.publishedAt),
     age_seconds: pointer ? seconds(now - pointer.publishedAt) : null,
     checked_at: time(checked),
     checked_age_seconds: checked === undefined ? null : seconds(now - checked),
-    rows: pointer ? Object.fromEntries(pointer.tables.map((table) => [table.name, table.rows])) : {},
+    rows: Object.fromEntries(tables.map((table) => [table.name, table.rows])),
     update_in_progress: run !== null && isActive(run),
-    progress: run?.progress && isActive(run) ? progressToWire(run.progress) : null,
+    progress: run && isActive(run) ? progressToWire(run, principal) : null,
     eta_ms: run && isActive(run) ? (run.progress?.etaMs ?? null) : null,
-    last_error: run?.error ? { code: run.error.code, message: run.error.message } : null,
-    last_run: run && runToWire(run),
+    last_error: error && { code: error.code, message: error.message },
+    last_run: run && runToWire(run, principal),
     next_run_at: time(record?.nextRunAt),
-    warnings: warningsOf(record, pointer),
+    warnings: [
+      ...warningsOf(record, pointer, error?.message),
+      // They name tables and columns.
+      ...(isRestricted(principal) ? [] : (pointer?.warnings ?? [])),
+    ],
   }
 }
 
 /** What a person should look at. */
-function warningsOf(record: SourceRecord | undefined, pointer: Pointer | undefined): string[] {
+function warningsOf(
+  record: SourceRecord | undefined,
+  pointer: Pointer | undefined,
+  reason = 'no reason is known',
+): string[] {
   const warnings: string[] = []
   const run = record?.run
   if (!record) warnings.push('The state of the source cannot be read at the moment.')
   if (!pointer) warnings.push('There is no snapshot yet.')
-  if (run?.status === 'failed') warnings.push(`The last run failed: ${run.error?.message ?? 'no reason is known'}`)
-  if (run?.status === 'rejected')
-    warnings.push(`What the last run pulled was refused: ${run.error?.message ?? 'no reason is known'}`)
+  if (run?.status === 'failed') warnings.push(`The last run failed: ${reason}`)
+  if (run?.status === 'rejected') warnings.push(`What the last run pulled was refused: ${reason}`)
   if (record?.state.state === 'PAUSED' && record.state.reason !== 'interrupted') {
     warnings.push(`The source is paused (${record.state.reason}): nothing is refreshed until it is started.`)
   }
@@ -85,6 +108,10 @@ function warningsOf(record: SourceRecord | undefined, pointer: Pointer | undefin
   if (rate !== null && rate < LOW_SUCCESS_RATE)
     warnings.push(`Only ${Math.round(rate * 100)} % of the items of the last run succeeded.`)
   return warnings
+}
+
+function seesAll({ limits }: Principal, source: string): boolean {
+  return limits === null || limits.has(source)
 }
 
 /** The share of items that succeeded, once there are enough to tell. */

@@ -11,6 +11,9 @@ import type { Engine } from '../../lib/engine.ts'
 import { Failure } from '../../lib/errors.ts'
 import { createHttp, type HttpParts } from '../../lib/http/server.ts'
 import { environmentKeys } from '../../lib/http/keys.ts'
+import { ControlDatabase } from '../../lib/sqlite/control-database.ts'
+import { SqliteKeyStore } from '../../lib/sqlite/key-store.ts'
+import { SqliteTicketStore } from '../../lib/sqlite/ticket-store.ts'
 import { rowToJson } from '../../lib/row-json.ts'
 import {
   ENVELOPE_END,
@@ -23,6 +26,7 @@ import {
 } from '../../lib/snapshot.ts'
 import { isActive, type Run, type SourceRecord, type Trigger } from '../../lib/sync-run.ts'
 import { encodeWatermark } from '../../lib/watermark.ts'
+import { FakeChangeLog } from './fake-change-log.ts'
 
 export const KEY = 'a-key-for-tests-0123456789abcdef'
 export const AUTH = { 'X-API-Key': KEY }
@@ -61,6 +65,11 @@ export class FakeSnapshots implements Snapshots {
     return this.#mounted.get(source)
   }
 
+  find(source: string, snapshot: string): MountedSnapshot | undefined {
+    const active = this.active(source)
+    return active?.pointer.snapshot === snapshot ? active : undefined
+  }
+
   onPublish(listener: (source: string, pointer: Pointer) => void): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
@@ -94,6 +103,9 @@ export class FakeSnapshots implements Snapshots {
         columns: table.columns,
         digest,
         bodyBytes: body.length,
+        indexes: [],
+        search: [],
+        times: { created: null, modified: null },
       }
     })
     const pointer: Pointer = {
@@ -117,6 +129,12 @@ export class FakeSnapshots implements Snapshots {
           },
         }
       },
+      record: () => {
+        throw new Error('this fake holds no records: use a real snapshot')
+      },
+      query: () => Promise.reject(new Error('this fake answers no queries: use a real snapshot')),
+      exportFile: () => Promise.reject(new Error('this fake makes no exports: use a real snapshot')),
+      fileSizes: () => Promise.resolve({ snapshot: 4096, previous: 0, bodies: 0, exports: 0 }),
       bodyFile: (table, coding) => bodies.get(`${table}/${coding}`),
       pin: () => {
         this.pins++
@@ -293,6 +311,44 @@ export interface Harness {
   post(path: string, options?: RequestInit): Promise<Response>
 }
 
+/** What a server needs beside snapshots and sources, quiet and without chance. */
+export function httpParts({
+  engine,
+  errors,
+  settings,
+}: {
+  engine: FakeEngine
+  errors: unknown[]
+  settings?: Partial<HttpParts['settings']>
+}): Omit<HttpParts, 'snapshots' | 'sources'> {
+  const control = new ControlDatabase(':memory:', systemClock)
+  return {
+    engine,
+    changes: new FakeChangeLog(),
+    keys: environmentKeys([KEY]),
+    keyStore: new SqliteKeyStore(control),
+    tickets: new SqliteTicketStore(control),
+    log: { ...quiet, error: (facts: object) => void errors.push(facts) },
+    clock: systemClock,
+    version: '0.0.0-test',
+    random: () => 0,
+    settings: {
+      bodyCacheBytes: 64e6,
+      sseMaxBytes: 32e6,
+      maxStreams: 200,
+      readyMaxAgeMs: null,
+      maxRows: 1000,
+      answerMaxBytes: 4e6,
+      answerCacheBytes: 8e6,
+      exportFileBytes: 1e9,
+      rateLimit: null,
+      corsOrigins: [],
+      webConcurrency: 1,
+      ...settings,
+    },
+  }
+}
+
 /** A listening server over fakes, closed after the test. */
 export async function serve(
   t: TestContext,
@@ -308,16 +364,10 @@ export async function serve(
   if (publish) snapshots.publish('cities', [cities(25)])
   const errors: unknown[] = []
   const http = createHttp({
-    snapshots,
-    engine,
-    keys: environmentKeys([KEY]),
-    log: { ...quiet, error: (facts: object) => void errors.push(facts) },
-    clock: systemClock,
-    version: '0.0.0-test',
-    random: () => 0,
+    ...httpParts({ engine, errors, ...(settings && { settings }) }),
     ...parts,
+    snapshots,
     sources,
-    settings: { bodyCacheBytes: 64e6, sseMaxBytes: 32e6, maxStreams: 200, readyMaxAgeMs: null, ...settings },
   })
   await new Promise<void>((resolve) => http.server.listen(0, '127.0.0.1', resolve))
   const { port } = http.server.address() as AddressInfo

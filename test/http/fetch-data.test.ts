@@ -41,7 +41,7 @@ describe('a whole table', () => {
       })
       assert.equal(headers['content-type'], 'application/json; charset=utf-8')
       assert.equal(headers['cache-control'], 'private, no-cache')
-      assert.equal(headers.vary, 'Accept-Encoding, Authorization, X-API-Key')
+      assert.equal(headers.vary, 'Accept-Encoding, Authorization, X-API-Key, apikey')
       assert.equal(headers['cache-status'], 'holdfast; hit')
       assert.equal(headers['last-modified'], new Date(publishedAt).toUTCString())
       assert.equal(headers['snapshot-id'], snapshot)
@@ -324,7 +324,7 @@ describe('rows', () => {
     ['fields=id,id', 'bad_parameter'],
     ['fields=%22id', 'bad_parameter'],
     ['payload=none', 'bad_parameter'],
-    ['stream=true&payload=changes', 'bad_parameter'],
+    ['stream=true&payload=changes&fields=id', 'bad_parameter'],
     ['stream=true&format=csv', 'bad_parameter'],
     ['Limit=1', 'unknown_parameter'],
     ['metadata_only=true', 'unknown_parameter'],

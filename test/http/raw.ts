@@ -63,7 +63,7 @@ export function assertProblem(
   assert.equal(problem.type, `urn:holdfast:problem:${code}`)
   assert.equal(problem.request_id, answer.headers['x-request-id'])
   assert.ok(problem.title && problem.detail)
-  assert.doesNotMatch(answer.body.toString(), /node_modules|\.ts:\d|at .*\(/)
+  assert.doesNotMatch(answer.body.toString(), /node_modules|\.ts:\d|\bat \S+ \(\S+:\d+\)/)
   return problem
 }
 

@@ -120,7 +120,7 @@ describe('/api/runs', () => {
     for (const path of ['/api/runs/nope', '/api/runs/..%2f..%2fetc', '/api/runs/%00']) {
       assertProblem(await ask(port, path, { headers: AUTH }), 404, 'run_not_found')
     }
-    for (const query of ['limit=0', 'limit=201', 'limit=-1', 'before=']) {
+    for (const query of ['limit=0', 'limit=201', 'limit=-1', 'before=', 'before=zzz', 'before=R4']) {
       assertProblem(await ask(port, `/api/runs?${query}`, { headers: AUTH }), 400, 'bad_parameter')
     }
     assertProblem(await ask(port, '/api/runs?source=nope', { headers: AUTH }), 404, 'source_not_found')

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { JSON_TYPE } from '../exchange.ts'
 import { checkedAt } from '../freshness.ts'
 import { nextRequestId } from '../request-id.ts'
-import type { Route } from '../route.ts'
+import { defineRoute, type Route } from '../route.ts'
 
 /** `GET /health`: this process answers. Depends on no data, reads nothing but memory. */
 export function createHealth(context: Context): (request: IncomingMessage, response: ServerResponse) => void {
@@ -19,21 +19,26 @@ export function createHealth(context: Context): (request: IncomingMessage, respo
     const body =
       `{"status":"healthy","version":${version},"uptime_seconds":${Math.floor((now - context.startedAt) / 1000)},` +
       `"draining":${context.isDraining()},"cache_exists":${exists},"update_in_progress":${run ? isActive(run) : false}}`
-    response.writeHead(200, [...headers, 'Content-Length', String(body.length), 'X-Request-Id', nextRequestId(request)])
+    response.writeHead(200, [
+      ...headers,
+      ...context.cors.of(request),
+      'Content-Length', String(body.length),
+      'X-Request-Id', nextRequestId(request),
+    ]) // prettier-ignore
     response.end(body)
   }
 }
 
 export function healthRoutes(context: Context, health: ReturnType<typeof createHealth>): Route[] {
   return [
-    {
+    defineRoute({
       method: 'GET',
       path: '/health',
       scope: null,
       summary: 'Always 200 while the process is up',
       handle: ({ exchange }) => health(exchange.request, exchange.response),
-    },
-    {
+    }),
+    defineRoute({
       method: 'GET',
       path: '/ready',
       scope: null,
@@ -42,7 +47,7 @@ export function healthRoutes(context: Context, health: ReturnType<typeof createH
         requireReady(context)
         exchange.json(200, { status: 'ready', sources: context.sources })
       },
-    },
+    }),
   ]
 }
 

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import type { Route } from '../route.ts'
+import { defineRoute, type Route } from '../route.ts'
 
 const STYLE = `
   :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent) }
@@ -22,20 +22,21 @@ export function landingRoutes(context: Context, others: readonly Route[]): Route
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Holdfast</title>
 <style>${STYLE}</style></head><body>
 <h1>Holdfast <small>${escape(context.version)}</small></h1>
-<p>A mirror of slow upstreams that answers at once. All but <code>/</code>, <code>/health</code> and <code>/ready</code>
-needs a key, in <code>X-API-Key</code> or <code>Authorization: Bearer</code>; the first start prints one.</p>
+<p>A mirror of slow upstreams that answers at once. All but <code>/</code>, <code>/docs</code>, <code>/health</code> and
+<code>/ready</code> needs a key, in <code>X-API-Key</code> or <code>Authorization: Bearer</code>; the first start prints one.
+<a href="/docs">How to use it</a>; for programs, <a href="/openapi.json">/openapi.json</a>.</p>
 <pre>curl -H "X-API-Key: $KEY" 'http://this-host/fetch-data?limit=5'</pre>
 <table>${rows.join('')}</table></body></html>
 `
   return [
-    {
+    defineRoute({
       method: 'GET',
       path: '/',
       scope: null,
       summary: 'This list',
       handle: ({ exchange }) =>
         exchange.send(200, ['Content-Type', 'text/html; charset=utf-8', 'Cache-Control', 'no-cache'], page),
-    },
+    }),
   ]
 }
 

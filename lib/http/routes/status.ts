@@ -1,21 +1,22 @@
 import type { Context } from '../context.ts'
-import type { Route } from '../route.ts'
+import { defineRoute, type Route } from '../route.ts'
+import { visibleSources } from '../target.ts'
 import { sourceToWire } from '../wire.ts'
 
 /** `GET /status`: everything about every source, and the original's keys about the first. */
 export function statusRoutes(context: Context): Route[] {
   const { sources, snapshots, feed, clock, version, startedAt } = context
   return [
-    {
+    defineRoute({
       method: 'GET',
       path: '/status',
       scope: 'read',
+      reach: 'tables',
       summary: 'State, age, rows, progress and last error of every source',
-      handle({ exchange }) {
-        exchange.parameters({})
+      handle({ exchange, principal }) {
         const now = clock.now()
-        const all = sources.map((source) =>
-          sourceToWire(source, feed.fresh(source), snapshots.active(source)?.pointer, now),
+        const all = visibleSources(sources, principal).map((source) =>
+          sourceToWire(source, feed.fresh(source), snapshots.active(source)?.pointer, { now, principal }),
         )
         const [first] = all
         exchange.json(200, {
@@ -31,6 +32,6 @@ export function statusRoutes(context: Context): Route[] {
           warnings: all.flatMap(({ source, warnings }) => warnings.map((warning) => `${source}: ${warning}`)),
         })
       },
-    },
+    }),
   ]
 }

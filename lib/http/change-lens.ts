@@ -1,0 +1,135 @@
+import { ruleOf, seesTable, type Principal } from '../access.ts'
+import type { Batch, Change, Missed } from '../change-feed.ts'
+import { Failure } from '../errors.ts'
+import { splitName } from '../keys.ts'
+import type { Snapshots } from '../snapshot.ts'
+
+/** What of the log a request asks for. */
+export interface ChangeFilter {
+  /** Those that it is about, in order. */
+  readonly sources: readonly string[]
+  /** Of the one source: this table alone. */
+  readonly table: string | null
+  /** Rows with these keys alone; null: all. */
+  readonly keys: readonly string[] | null
+}
+
+type RowText = (row: string) => string
+
+/** What one kind of reader sees of the log. Readers with equal ids see the same. */
+export class ChangeLens {
+  readonly id: string
+  readonly sources: readonly string[]
+  readonly #table: string | null
+  readonly #keys: ReadonlySet<string> | null
+  readonly #principal: Principal
+  readonly #snapshots: Snapshots
+
+  /** @throws Failure `forbidden` where rows are hidden: the log does not say which row a change was before */
+  constructor(filter: ChangeFilter, principal: Principal, snapshots: Snapshots) {
+    const keys = filter.keys && [...new Set(filter.keys)].toSorted()
+    this.id = JSON.stringify([principal.view, filter.sources, filter.table, keys])
+    this.sources = filter.sources
+    this.#table = filter.table
+    this.#keys = keys && new Set(keys)
+    this.#principal = principal
+    this.#snapshots = snapshots
+    for (const [name, rule] of principal.rules) {
+      const [source, table] = splitName(name)
+      if (!this.sees(source, table)) continue
+      if (rule.filter === null && !this.#hidesKey(source, table)) continue
+      const what = rule.filter === null ? `a column of the key of ${name}` : `some rows of ${name}`
+      throw new Failure(
+        'forbidden',
+        `This key does not see ${what}, so it cannot follow its changes. Leave the table out with table=, or read it with /api/tables.`,
+        { facts: { reason: 'restricted_key', table: name } },
+      )
+    }
+  }
+
+  /** What of a query string means this filter, but for keys; of one source. */
+  get query(): string {
+    const table = this.#table === null ? {} : { table: this.#table }
+    return new URLSearchParams({ source: this.sources[0] ?? '', ...table }).toString()
+  }
+
+  sees(source: string, table: string): boolean {
+    if (!this.sources.includes(source) || (this.#table !== null && this.#table !== table)) return false
+    return seesTable(this.#principal, source, table)
+  }
+
+  /** The members of a batch's changes as JSON texts, without braces; empty where there is nothing to see. */
+  changes({ source, changes }: Batch): string[] {
+    if (!this.sources.includes(source)) return []
+    const texts: string[] = []
+    let table: string | undefined
+    let rowText: RowText | undefined
+    for (const change of changes) {
+      if (change.table !== table) {
+        table = change.table
+        rowText = this.#rowText(source, table)
+        // Its key was another one when the stream began.
+        if (rowText && this.#hidesKey(source, table)) {
+          texts.push(changeText({ table, key: '', op: 'resync', row: null }, rowText))
+          rowText = undefined
+        }
+      }
+      if (rowText !== undefined && this.#wants(change)) texts.push(changeText(change, rowText))
+    }
+    return texts
+  }
+
+  /** Names of the tables that are to be fetched again, as `source.table`. */
+  tables(missed: readonly Missed[]): string[] {
+    return missed.flatMap(({ source, tables }) =>
+      tables.filter((table) => this.sees(source, table)).map((table) => `${source}.${table}`),
+    )
+  }
+
+  /** All tables that there are. */
+  all(): string[] {
+    return this.tables(
+      this.sources.map((source) => {
+        const tables = this.#snapshots.active(source)?.pointer.tables ?? []
+        return { source, tables: tables.map(({ name }) => name) }
+      }),
+    )
+  }
+
+  #wants({ op, key }: Change): boolean {
+    return this.#keys === null || op === 'resync' || this.#keys.has(key)
+  }
+
+  /** How rows of a table are shown; undefined: not at all. */
+  #rowText(source: string, table: string): RowText | undefined {
+    if (!this.sees(source, table)) return undefined
+    const hidden = ruleOf(this.#principal, source, table)?.hidden ?? []
+    return hidden.length === 0 ? (row) => row : (row) => without(row, hidden)
+  }
+
+  #hidesKey(source: string, table: string): boolean {
+    const hidden = ruleOf(this.#principal, source, table)?.hidden ?? []
+    const key = this.#snapshots.active(source)?.table(table)?.key ?? []
+    return key.some((column) => hidden.includes(column))
+  }
+}
+
+function changeText({ table, key, op, row }: Change, rowText: RowText): string {
+  const name = op === 'resync' ? 'null' : JSON.stringify(key)
+  return `"table":${JSON.stringify(table)},"key":${name},"op":"${op}","row":${row === null ? 'null' : rowText(row)}`
+}
+
+const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown }
+const parseExactly = JSON.parse as (
+  text: string,
+  reviver: (name: string, value: unknown, context: { readonly source?: string }) => unknown,
+) => unknown
+
+/** A row without some columns; its numbers stay as they were written. */
+function without(row: string, hidden: readonly string[]): string {
+  const cells = parseExactly(row, (_name, value, { source }) =>
+    typeof value === 'number' && source !== undefined ? rawJSON(source) : value,
+  ) as Record<string, unknown>
+  for (const name of hidden) delete cells[name]
+  return JSON.stringify(cells)
+}

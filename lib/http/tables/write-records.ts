@@ -1,0 +1,95 @@
+import type { Answer } from '../../query.ts'
+import { csvHeader } from '../../row-csv.ts'
+import { FORMAT_TYPES, ROW_WRITERS } from '../row-text.ts'
+import type { Target } from '../target.ts'
+import { joinUtf8 } from '../utf8-writer.ts'
+import { writeCursor } from './cursor.ts'
+import { recordNames, recordToJson, withFacts } from './record-text.ts'
+import type { TablesQuery } from './tables-query.ts'
+
+const MAX_LINK_BYTES = 8 * 1024
+
+/** What an answer is about, beside its rows. */
+export interface Listing {
+  readonly target: Target
+  readonly query: TablesQuery
+  readonly format: keyof typeof FORMAT_TYPES
+  /** The path and query it was asked with, to make links of. */
+  readonly path: string
+  readonly text: string
+  /** Rows in key order can be gone on from whatever is published meanwhile. */
+  readonly isByKey: boolean
+}
+
+/** Writes the records of one page, with where to find the next. */
+export function writeRecords(
+  answer: Answer,
+  listing: Listing,
+): { status: number; headers: readonly string[]; body: string | Buffer } {
+  const { target, query, format } = listing
+  const cursor = cursorOf(answer, listing)
+  const headers = ['Content-Type', FORMAT_TYPES[format], ...linkHeader(answer, listing, cursor)]
+  const names = recordNames(target.table)
+  if (format === 'json') {
+    const write = recordToJson(answer.columns, names)
+    const records = answer.rows.values().map((row, index) => write(row, answer.facts[index]!))
+    const pagination = JSON.stringify({ ...paginationOf(answer, query), cursor })
+    const { source, table, mounted } = target
+    const head = JSON.stringify({
+      backend: 'sqlite',
+      source,
+      table: table.name,
+      snapshot: mounted.pointer.snapshot,
+    })
+    const body = joinUtf8(`${head.slice(0, -1)},"records":[`, records, `],"pagination":${pagination}}`)
+    return { status: 200, headers, body }
+  }
+  const { columns, rows } = withFacts(answer, names)
+  if (answer.total !== null) headers.push('Total-Count', String(answer.total))
+  const body = rows.map(ROW_WRITERS[format](columns)).join('')
+  return { status: 200, headers, body: format === 'csv' ? csvHeader(columns) + body : body }
+}
+
+function paginationOf({ total, isEstimate, hasMore }: Answer, { page, limit, offset }: TablesQuery) {
+  return {
+    ...(page === null ? { limit, offset } : { page }),
+    pageSize: limit,
+    total,
+    ...(isEstimate && { isEstimate }),
+    totalPages: total === null || limit === 0 ? null : Math.ceil(total / limit),
+    hasMore,
+  }
+}
+
+function cursorOf({ hasMore, last }: Answer, { query, target, isByKey }: Listing): string | null {
+  if (!hasMore || last === null) return null
+  const snapshot = isByKey ? null : target.mounted.pointer.snapshot
+  return writeCursor({ snapshot, after: last }, query.identity)
+}
+
+/** RFC 8288. */
+function linkHeader({ total, hasMore }: Answer, { query, path, text }: Listing, cursor: string | null): string[] {
+  const { page, limit } = query
+  const links: string[] = []
+  const add = (rel: string, changes: Readonly<Record<string, string | null>>) => {
+    const again = new URLSearchParams(text)
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null) again.delete(name)
+      else again.set(name, value)
+    }
+    links.push(`<${path}?${again.toString()}>; rel="${rel}"`)
+  }
+  if (page === null) {
+    if (cursor !== null) add('next', { cursor, offset: null })
+    else if (hasMore && limit > 0 && query.cursor === null) add('next', { offset: String(query.offset + limit) })
+  } else {
+    if (hasMore) add('next', { page: String(page + 1) })
+    if (page > 1) add('prev', { page: String(page - 1) })
+    add('first', { page: '1' })
+    if (total !== null && limit > 0) add('last', { page: String(Math.max(1, Math.ceil(total / limit))) })
+  }
+  // What is left out can be made of the answer itself; a header that is too large breaks clients and proxies.
+  let bytes = 0
+  const kept = links.filter((link) => (bytes += link.length) <= MAX_LINK_BYTES)
+  return kept.length === 0 ? [] : ['Link', kept.join(', ')]
+}
