@@ -1,17 +1,13 @@
-import { readFileSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import pino from 'pino'
 import { ensureApiKey } from '../config/api-key.ts'
 import { loadSettings, type LoadedSettings } from '../config/load-settings.ts'
-import { createHttp } from '../http/server.ts'
-import { environmentKeys } from '../http/keys.ts'
-import { Mounts } from '../sqlite/mounts.ts'
 import { openDataDirectory } from './parts.ts'
 import { cannotStart, untilAskedToEnd } from './report.ts'
 import { openSyncing } from './syncing.ts'
+import { endTelemetry, startTelemetry } from './telemetry.ts'
 
 const USAGE = `Usage: node server.ts
 
@@ -28,44 +24,32 @@ export async function serve(args: readonly string[]): Promise<void> {
   const settings = await loadSettings({ env: process.env, cwd: process.cwd() }).catch(cannotStart)
   const log = pino({ level: settings.logLevel })
   for (const warning of settings.warnings) log.warn(warning)
-  const keys = environmentKeys(keysOf(settings))
+  const keys = keysOf(settings)
 
   using directory = openDirectory(settings)
-  using mounts = new Mounts(directory.publisher.folders, (source, failure) =>
-    log.error(
-      { source, code: failure.code, reason: failure.message },
-      'what was published cannot be opened; what was open is served on',
-    ),
-  )
-  const syncing = await openSyncing(directory, log)
-  const http = createHttp({
-    settings,
-    snapshots: mounts,
-    engine: syncing.engine,
-    keys,
-    log,
-    clock: directory.clock,
-    version: versionOfPackage(),
-    sources: [...settings.sources.keys()],
-  })
-  await listen(http.server, settings)
-  const { port } = http.server.address() as AddressInfo
-  log.info(
-    { host: settings.host, port, sources: [...settings.sources.keys()] },
-    `Holdfast serves http://${shownHost(settings.host)}:${port}`,
-  )
+  const telemetry = await startTelemetry(settings, { role: 'server', log })
+  const syncing = await openSyncing(directory, log, { telemetry })
+  using serving =
+    settings.webConcurrency === 1
+      ? (await import('./serving.ts')).openServing({ directory, engine: syncing.engine, keys, log, telemetry })
+      : (await import('./cluster.ts')).openServingProcesses({ settings, keys, log })
+  const port = await serving.listen().catch(cannotStart)
+  const { host } = settings
+  log.info({ host, port, sources: [...settings.sources.keys()] }, `Holdfast serves ${urlOf(host, port)}`)
 
-  mounts.follow()
   if (settings.syncInServer) {
     syncing.startWork()
     syncing.startTriggers().catch((error: unknown) => log.error({ err: error }, 'schedules could not be followed'))
   }
+  syncing.startAgeWatch()
   // The next start finds its modules compiled, however this one ends.
   setTimeout(flushCompileCache, FLUSH_MS).unref()
 
   const signal = await asked
+  const askedAt = performance.now()
   log.info({ signal }, 'draining')
-  await Promise.all([http.drain(), syncing.drain()])
+  await Promise.all([serving.drain(), syncing.drain()])
+  await endTelemetry(telemetry, askedAt)
   log.info('ended')
 }
 
@@ -100,24 +84,8 @@ function openDirectory(settings: LoadedSettings) {
   }
 }
 
-function listen(server: Server, { host, port }: LoadedSettings): Promise<void> {
-  return new Promise((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === 'EADDRINUSE' ? `port ${port} is taken: set PORT to another, or stop what uses it` : error.message
-      writeSync(2, `Cannot listen on ${host}: ${why}.\n`)
-      process.exit(1)
-    })
-    server.listen(port, host, () => resolve())
-  })
-}
-
-function shownHost(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return 'localhost'
-  return host.includes(':') ? `[${host}]` : host
-}
-
-function versionOfPackage(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+/** How a log names where it serves. */
+function urlOf(host: string, port: number): string {
+  const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host
+  return `http://${shown}:${port}`
 }

@@ -43,7 +43,8 @@ export function spawnThread(task: Task, settings: Settings): SyncThread {
   }
 }
 
-function cloneable(settings: Settings): Settings | undefined {
+/** The settings as they can be handed on to threads and processes; undefined when there is code in them. */
+export function cloneable(settings: Settings): Settings | undefined {
   try {
     return structuredClone(settings)
   } catch {

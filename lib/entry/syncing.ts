@@ -1,15 +1,18 @@
 import type { Logger } from 'pino'
 import type { Engine } from '../engine.ts'
 import { toFailure } from '../errors.ts'
+import { checkedAt as ageBegins } from '../http/freshness.ts'
 import { probeLocks } from '../sqlite/lock-probe.ts'
 import { rollback } from '../sqlite/publish.ts'
 import { holderName } from '../sqlite/stuck-holder.ts'
+import { AgeWatch } from '../sync/age-watch.ts'
 import { Alerts } from '../sync/alerts.ts'
 import { SyncEngine } from '../sync/engine.ts'
 import { Runner, type RunnerEvent } from '../sync/runner.ts'
 import { createSchedule, type Schedule } from '../sync/schedule.ts'
 import type { SourceDescriptor } from '../settings.ts'
-import type { Trigger } from '../sync-run.ts'
+import { isActive, type Trigger } from '../sync-run.ts'
+import type { Telemetry } from '../telemetry.ts'
 import { createSource, type DataDirectory } from './parts.ts'
 import { Renders } from './renders.ts'
 import { spawnThread } from './spawn.ts'
@@ -29,14 +32,22 @@ export interface Syncing {
   startWork(): void
   /** Follows schedules and upstreams that tell of changes, and catches up on what was missed. */
   startTriggers(): Promise<void>
+  /** Tells of sources that grow old, whoever syncs them, if there is somebody to tell. */
+  startAgeWatch(): void
   /** Lets go: runs are left where they are, to be resumed, and their leases are given back. */
   drain(): Promise<void>
+}
+
+/** Who else hears of what happens here. */
+export interface SyncingHooks {
+  readonly onCrash?: (run: string, error: Error) => void
+  readonly telemetry?: Telemetry | undefined
 }
 
 export async function openSyncing(
   directory: DataDirectory,
   log: Logger,
-  onCrash: (run: string, error: Error) => void = () => {},
+  { onCrash, telemetry }: SyncingHooks = {},
 ): Promise<Syncing> {
   const { settings, clock, control, publisher } = directory
   const { leaseTtlMs } = settings
@@ -69,9 +80,12 @@ export async function openSyncing(
     spawn: (claim) => spawnThread({ kind: 'sync', claim }, settings),
     onEvent(event) {
       report(event, directory, log)
-      if (event.kind === 'crashed') onCrash(event.run, event.error)
+      if (event.kind === 'crashed') onCrash?.(event.run, event.error)
       const run = event.kind === 'ended' ? control.run(event.run) : undefined
-      if (run === undefined || alerts === undefined) return
+      if (run === undefined) return
+      // One whose lease was lost goes on elsewhere, and is told of from there.
+      if (!isActive(run)) telemetry?.run(run, clock.now())
+      if (alerts === undefined) return
       const sent = alerts.ended(run).finally(() => alertsSent.delete(sent))
       alertsSent.add(sent)
     },
@@ -154,6 +168,28 @@ export async function openSyncing(
           if (!draining.signal.aborted) log.error({ source: id, err: error }, 'a source could not be followed')
         }
       }
+    },
+    startAgeWatch() {
+      if (alerts === undefined) return
+      const onTrouble = (error: unknown) => log.error({ err: error }, 'the age of a source could not be looked at')
+      const watch = new AgeWatch({
+        schedules,
+        clock,
+        maxAgeMs: settings.readyMaxAgeMs,
+        checkedAt(id) {
+          const pointer = publisher.folders.get(id)?.readPointer()
+          return pointer && ageBegins(pointer, control.source(id))
+        },
+        isPaused(id) {
+          const { state } = control.source(id)
+          return state.state === 'PAUSED' && state.reason !== 'interrupted'
+        },
+        // No source has a space in its name.
+        claim: (id, hour) => control.claimSlot(`age of ${id}`, hour),
+        alerts,
+        onTrouble,
+      })
+      watch.follow(draining.signal).catch(onTrouble)
     },
     async drain() {
       draining.abort()

@@ -9,6 +9,7 @@ import { endLine, progressLine } from '../sync/progress-line.ts'
 import { openDataDirectory, type DataDirectory } from './parts.ts'
 import { cannotStart, untilAskedToEnd } from './report.ts'
 import { openSyncing, type Syncing } from './syncing.ts'
+import { endTelemetry, startTelemetry } from './telemetry.ts'
 
 const USAGE = `Usage: node sync-worker.ts [--once [source …]]
 
@@ -41,7 +42,8 @@ export async function work(args: readonly string[]): Promise<void> {
   const directory = openDirectory(settings)
   const quiet = once && process.stdout.isTTY ? pino({ level: 'silent' }) : log
   const crashes = new Crashes()
-  const syncing = await openSyncing(directory, quiet, (run, error) => crashes.add(run, error))
+  const telemetry = await startTelemetry(settings, { role: 'worker', log: quiet })
+  const syncing = await openSyncing(directory, quiet, { telemetry, onCrash: (run, error) => crashes.add(run, error) })
   syncing.startWork()
   if (once) {
     process.exitCode = await Promise.race([
@@ -50,11 +52,14 @@ export async function work(args: readonly string[]): Promise<void> {
     ])
   } else {
     log.info({ sources: [...settings.sources.keys()] }, 'the worker follows its sources')
+    syncing.startAgeWatch()
     await Promise.race([syncing.startTriggers(), asked])
     flushCompileCache()
     log.info({ signal: await asked }, 'draining')
   }
+  const askedAt = performance.now()
   await syncing.drain()
+  await endTelemetry(telemetry, askedAt)
   directory[Symbol.dispose]()
 }
 

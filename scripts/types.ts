@@ -1,0 +1,53 @@
+/**
+ * Writes TypeScript interfaces and zod schemas for all tables that are published in the data directory, as
+ * `GET /api/types` does: `node scripts/types.ts [--out <file>]`. Needs no running server; settings are those of the
+ * server. Exit codes: 0 done, 1 it could not be done, 2 not well called.
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { loadSettings } from '../lib/config/load-settings.ts'
+import { SourceFolder } from '../lib/sqlite/pointer.ts'
+import { typeText, type NamedTable } from '../lib/type-text.ts'
+
+try {
+  await main()
+} catch (error) {
+  console.error(`types: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode ??= 1
+}
+
+async function main(): Promise<void> {
+  const out = readOut()
+  const { dataDir, sources } = await loadSettings({ env: process.env, cwd: process.cwd() })
+  const tables = namedTables(dataDir, [...sources.keys()])
+  const text = typeText(tables)
+  if (out === undefined) process.stdout.write(text)
+  else writeFileSync(out, text)
+  if (tables.length === 0) console.error(`types: nothing is published in ${dataDir} yet`)
+}
+
+/** What is published, each table under the shortest name that means it alone. */
+function namedTables(dataDir: string, sources: readonly string[]): NamedTable[] {
+  const published = sources
+    .filter((source) => existsSync(join(dataDir, 'sources', source, 'active.json')))
+    .flatMap((source) => {
+      const tables = new SourceFolder(dataDir, source).readPointer()?.tables ?? []
+      return tables.map((table) => ({ source, table }))
+    })
+  return published.map(({ source, table }) => {
+    const isAlone = published.filter((other) => other.table.name === table.name).length === 1
+    return { source, table, name: isAlone ? table.name : `${source}.${table.name}` }
+  })
+}
+
+function readOut(): string | undefined {
+  try {
+    return parseArgs({ options: { out: { type: 'string' } } }).values.out
+  } catch (error) {
+    process.exitCode = 2
+    throw new Error(`${error instanceof Error ? error.message : String(error)} Usage: types.ts [--out <file>]`, {
+      cause: error,
+    })
+  }
+}
