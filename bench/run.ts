@@ -20,12 +20,26 @@ import { rows as duringSync } from './rows/during-sync.ts'
 import { rows as fullBody } from './rows/full-body.ts'
 import { rows as originalFigures } from './rows/original-figures.ts'
 import { rows as publish } from './rows/publish.ts'
+import { rows as queries } from './rows/queries.ts'
 import { rows as start } from './rows/start.ts'
+import { rows as subscribers } from './rows/subscribers.ts'
+import { rows as tenTimes } from './rows/ten-times.ts'
 import { rows as syncFromFile } from './rows/sync-from-file.ts'
 
-const ROWS: readonly Row[] = [fullBody, conditional, originalFigures, duringSync, syncFromFile, publish, start].flat()
+const ROWS: readonly Row[] = [
+  fullBody,
+  conditional,
+  queries,
+  tenTimes,
+  originalFigures,
+  duringSync,
+  subscribers,
+  syncFromFile,
+  publish,
+  start,
+].flat()
 const ROW_MS = 180_000
-const BENCH_MS = 600_000
+const BENCH_MS = 1_200_000
 const MARKERS = { begin: '<!-- bench:begin -->', end: '<!-- bench:end -->' }
 
 const { values: flags, positionals: words } = parseArgs({

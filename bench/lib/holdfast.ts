@@ -1,6 +1,7 @@
 import { linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { TableOptions } from '../../lib/settings.ts'
 import type { Progress } from '../../lib/sync-run.ts'
 import type { Target } from './connection.ts'
 import { freePort, Running } from './processes.ts'
@@ -40,6 +41,8 @@ export interface MirrorFile {
   /** Where the mirrored file is; see `place`. */
   readonly path: string
   readonly key?: readonly string[]
+  /** As `SourceOptions.tables`. */
+  readonly tables?: Readonly<Record<string, TableOptions>>
 }
 
 /** A data directory, the files it mirrors, and the configuration that says so. */
@@ -51,7 +54,9 @@ export class Mirror {
     this.folder = folder
     this.files = files
     mkdirSync(folder, { recursive: true })
-    const sources = files.map(({ source, path, key }) => `    ${source}: file(${JSON.stringify({ path, key })}),`)
+    const sources = files.map(
+      ({ source, path, key, tables }) => `    ${source}: file(${JSON.stringify({ path, key, tables })}),`,
+    )
     const library = JSON.stringify(join(REPOSITORY, 'lib/index.ts'))
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
     writeFileSync(

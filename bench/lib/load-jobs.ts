@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { statSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection, requestBytes, type Answer, type Target } from './connection.ts'
+import { subscribe } from './subscribers.ts'
 import { FirstFrame } from './first-frame.ts'
 import { headerOf } from './response-parser.ts'
 import { percentile } from './statistics.ts'
@@ -77,14 +78,19 @@ async function download(options: {
   return Promise.all(Array.from({ length: options.readers ?? 1 }, one))
 }
 
-/** As many requests as go through, one at a time on each connection. */
+/**
+ * As many requests as go through, one at a time on each connection; with `paths` they go to these in turn, each of
+ * them as often as the others.
+ */
 async function closedLoop(options: {
   target: Target
+  paths?: readonly string[]
   connections: number
   durationMs: number
   expect: Expectation
 }): Promise<LoadResult> {
-  const request = requestBytes(options.target)
+  const requests = (options.paths ?? [options.target.path]).map((path) => requestBytes({ ...options.target, path }))
+  let number = 0
   const tally = new Tally(options.expect)
   const from = performance.now()
   const until = from + options.durationMs
@@ -94,7 +100,7 @@ async function closedLoop(options: {
         using connection = await Connection.open(options.target.port)
         while (connection.isOpen && performance.now() < until) {
           const sentAt = performance.now()
-          const answer = await connection.send(request)
+          const answer = await connection.send(requests[number++ % requests.length] as Buffer)
           tally.count(answer, performance.now() - sentAt)
         }
       } catch (error) {
@@ -248,5 +254,5 @@ class Tally {
   }
 }
 
-export const jobs = { download, closedLoop, openLoop, firstFrame, watchPointer }
+export const jobs = { download, closedLoop, openLoop, firstFrame, watchPointer, subscribe }
 export type Jobs = typeof jobs

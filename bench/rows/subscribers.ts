@@ -1,0 +1,146 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Context } from '../lib/context.ts'
+import { Mirror, place, type Server } from '../lib/holdfast.ts'
+import { residentMb } from '../lib/processes.ts'
+import { below, Skipped, type Measurement, type Row } from '../lib/row.ts'
+
+const SUBSCRIBERS = 5000
+const PROCESSES = 2
+const WARES = 20_000
+/** One row in so many is special in a version, and ordinary again in the next. */
+const CHANGED_EVERY = 750
+const MAX_BATCH_BYTES = 10_000
+const READY_MS = 60_000
+
+let shared: { context: Context; run: Promise<{ lastMs: number; perSubscriberKb: number; note: string }> } | undefined
+
+export const rows: Row[] = [
+  {
+    name: `${SUBSCRIBERS} subscribers of /api/changes: from the publish to the last one, during a sync`,
+    target: below(500, 'ms'),
+    run: lastOne,
+  },
+  { name: `${SUBSCRIBERS} subscribers of /api/changes: memory of each`, target: below(0.032, 'MB'), run: memoryOfEach },
+]
+
+async function lastOne(context: Context): Promise<Measurement> {
+  const { lastMs, note } = await measured(context)
+  return { ours: lastMs, unit: 'ms', note }
+}
+
+async function memoryOfEach(context: Context): Promise<Measurement> {
+  const { perSubscriberKb, note } = await measured(context)
+  return { ours: perSubscriberKb / 1000, unit: 'MB', note: `${perSubscriberKb.toFixed(1)} kB; ${note}` }
+}
+
+function measured(context: Context) {
+  if (shared?.context !== context) shared = { context, run: measure(context) }
+  return shared.run
+}
+
+/** Wares of which each version differs from the one before in a few rows. */
+function waresOf(version: number): string {
+  const wares = Array.from({ length: WARES }, (_, index) => ({
+    sku: `w-${index}`,
+    name: `Ware ${index}`,
+    stock: index % CHANGED_EVERY === version % CHANGED_EVERY ? version : index,
+    text: 'the same for ever '.repeat(3),
+  }))
+  return JSON.stringify(wares)
+}
+
+async function measure(context: Context) {
+  assertFilesEnough()
+  const folder = context.scratch()
+  const path = join(folder, 'upstream/wares.json')
+  const orders = join(folder, 'upstream/orders.json')
+  const mirror = new Mirror(folder, [
+    { source: 'wares', path, key: ['sku'] },
+    { source: 'orders', path: orders, key: ['id'] },
+  ])
+  const put = (version: number) => {
+    const file = join(folder, `wares-${version}.json`)
+    writeFileSync(file, waresOf(version))
+    place(file, path)
+  }
+  put(0)
+  place(context.ordersFile('a'), orders)
+  await using server = await mirror.startServer({
+    WEB_CONCURRENCY: String(PROCESSES),
+    MAX_STREAMS: String(SUBSCRIBERS),
+  })
+  await server.firstRun('wares')
+  await server.firstRun('orders')
+  await sleep(1500)
+  const before = servingMb(server)
+  const readyFile = join(folder, 'ready')
+  const job = context.load.start('subscribe', {
+    target: server.target('/api/changes?source=wares'),
+    subscribers: SUBSCRIBERS,
+    readyFile,
+  })
+  for (const giveUpAt = Date.now() + READY_MS; !existsSync(readyFile); await sleep(50))
+    if (Date.now() > giveUpAt) throw new Error(`not all of them were subscribed within ${READY_MS} ms`)
+  await sleep(1000)
+  const held = servingMb(server)
+
+  const publishedAt: number[] = []
+  let duringSync = 0
+  for (let version = 1; version <= context.amount(5, 2); version++) {
+    // A large sync goes on meanwhile.
+    place(context.ordersFile(version % 2 === 0 ? 'a' : 'b'), orders)
+    const large = await server.refresh('orders')
+    await sleep(300)
+    put(version)
+    const run = await server.publish('wares')
+    publishedAt.push(pointerTime(mirror, run.id))
+    await sleep(700)
+    if ((await server.newestRun('orders')) === undefined) duringSync++
+    await server.finished(large)
+  }
+  const after = servingMb(server)
+  job.stop()
+  const result = await job.result
+  const { batches } = result
+  if (result.subscribers !== SUBSCRIBERS || result.lost > 0)
+    throw new Error(`${result.subscribers} subscribers were left, ${result.lost} were lost`)
+  if (result.outOfOrder > 0) throw new Error(`${result.outOfOrder} batches came twice or out of order`)
+  if (batches.length !== publishedAt.length)
+    throw new Error(`${batches.length} batches for ${publishedAt.length} publishes`)
+  for (const { had, bytes } of batches) {
+    if (had !== SUBSCRIBERS) throw new Error(`only ${had} subscribers had a batch`)
+    if (bytes > MAX_BATCH_BYTES) throw new Error(`a batch had ${bytes} bytes`)
+  }
+  if (duringSync < publishedAt.length) throw new Error('a sync was over before the last subscriber had the batch')
+  const lasts = batches.map((batch, index) => batch.last - (publishedAt[index] as number))
+  const perSubscriberKb = ((held - before) * 1000) / SUBSCRIBERS
+  const note =
+    `${PROCESSES} processes, ${publishedAt.length} publishes of ${batches[0]?.bytes} bytes while a sync of 80 MB goes on; ` +
+    `last one after ${lasts.map((ms) => ms.toFixed(0)).join(', ')} ms; memory ${before.toFixed(0)} → ${held.toFixed(0)} → ${after.toFixed(0)} MB`
+  return { lastMs: Math.max(...lasts), perSubscriberKb, note }
+}
+
+/** When the pointer that a run published was put in place. */
+function pointerTime(mirror: Mirror, run: string): number {
+  const file = mirror.pointerFile('wares')
+  const pointer = JSON.parse(readFileSync(file, 'utf8')) as { run: string }
+  if (pointer.run !== run) throw new Error('another run has published meanwhile')
+  return statSync(file).mtimeMs
+}
+
+/** Resident memory of the processes that serve: the children of the one that was started. */
+function servingMb({ running: { pid } }: Server): number {
+  const pids = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  )
+  if (pids.length !== PROCESSES) throw new Error(`${pids.length} processes serve`)
+  return pids.reduce((sum, child) => sum + residentMb(child, 'now'), 0)
+}
+
+/** The load generator has a file open for each of them, and so may the process that hands connections over. */
+function assertFilesEnough(): void {
+  const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+  if (Number(limit) < SUBSCRIBERS + 500) throw new Skipped(`no more than ${limit} files may be open (ulimit -n)`)
+}
