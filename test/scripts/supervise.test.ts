@@ -19,12 +19,12 @@ function script(text: string): string {
 }
 
 const steady = (name: string) =>
-  script(`console.log('${name} is up', process.pid, process.env.SYNC_IN_SERVER)
-    process.on('SIGTERM', () => { console.log('${name} drained'); process.exit(0) })
+  script(`process.on('SIGTERM', () => { console.log('${name} drained'); process.exit(0) })
+    console.log('${name} is up', process.pid, process.env.SYNC_IN_SERVER)
     setInterval(() => {}, 1000)`)
 const deaf = (name: string) =>
-  script(`console.log('${name} is up', process.pid)
-    process.on('SIGTERM', () => {})
+  script(`process.on('SIGTERM', () => {})
+    console.log('${name} is up', process.pid)
     setInterval(() => {}, 1000)`)
 const ending = (code: number) => script(`console.log('starts'); setTimeout(() => process.exit(${code}), 50)`)
 
@@ -59,8 +59,8 @@ describe('the supervisor', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(`hands ${signal} to both, waits, and ends with the server's code`, async () => {
       const listen = (name: string) =>
-        script(`console.log('${name} is up')
-          for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => { console.log('${name} drained by', signal); process.exit(0) })
+        script(`for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => { console.log('${name} drained by', signal); process.exit(0) })
+          console.log('${name} is up')
           setInterval(() => {}, 1000)`)
       using parent = supervise(listen('server'), listen('worker'))
       await parent.sees(/server is up[^]*worker is up|worker is up[^]*server is up/)

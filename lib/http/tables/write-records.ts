@@ -67,17 +67,20 @@ function cursorOf({ hasMore, last }: Answer, { query, target, isByKey }: Listing
   return writeCursor({ snapshot, after: last }, query.identity)
 }
 
+/** The name of a parameter as it stands in a query string. */
+function nameOf(part: string): string {
+  const name = part.split('=', 1)[0]!
+  return name.includes('%') ? decodeURIComponent(name) : name
+}
+
 /** RFC 8288. */
 function linkHeader({ total, hasMore }: Answer, { query, path, text }: Listing, cursor: string | null): string[] {
   const { page, limit } = query
   const links: string[] = []
   const add = (rel: string, changes: Readonly<Record<string, string | null>>) => {
-    const again = new URLSearchParams(text)
-    for (const [name, value] of Object.entries(changes)) {
-      if (value === null) again.delete(name)
-      else again.set(name, value)
-    }
-    links.push(`<${path}?${again.toString()}>; rel="${rel}"`)
+    const parts = text.split('&').filter((part) => part !== '' && !Object.hasOwn(changes, nameOf(part)))
+    for (const [name, value] of Object.entries(changes)) if (value !== null) parts.push(`${name}=${value}`)
+    links.push(`<${path}?${parts.join('&').replaceAll(/[<>"\s]/g, encodeURIComponent)}>; rel="${rel}"`)
   }
   if (page === null) {
     if (cursor !== null) add('next', { cursor, offset: null })
