@@ -87,7 +87,7 @@ export function secretsOf(env: Readonly<Record<string, string | undefined>>): Ma
 function isSecretName(name: string): boolean {
   const variable: Variable | undefined = Object.hasOwn(VARIABLES, name) ? VARIABLES[name as VariableName] : undefined
   if (variable !== undefined) return variable.isSecret === true
-  return /KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|UPSTREAM_DB|DATABASE_URL|DSN|WEBHOOK/i.test(name)
+  return /KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|UPSTREAM_DB|DATABASE_URL|DSN|WEBHOOK|HEADERS/i.test(name)
 }
 
 /** Sent in a header as it is, so visible ASCII; no comma, which separates keys. */

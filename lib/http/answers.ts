@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '../access.ts'
-import { Failure } from '../errors.ts'
+import { Failure, toFailure } from '../errors.ts'
 import { CODINGS, type Coding, type Pointer } from '../snapshot.ts'
 import { AnswerCache, type CachedAnswer } from './answer-cache.ts'
 import type { AnswerSender, AnswerSpec } from './answer-spec.ts'
-import { requireFresh } from './cache-directives.ts'
+import { limitsAge, requireFresh } from './cache-directives.ts'
 import { compress } from './compress.ts'
 import type { Context } from './context.ts'
 import type { Exchange } from './exchange.ts'
@@ -46,7 +46,7 @@ export class Answers implements AnswerSender {
   ): boolean {
     const { keys, snapshots, feed, clock, constantHeaders } = this.#context
     const { headers } = request
-    if (headers['cache-control'] !== undefined || headers.origin !== undefined) return false
+    if (limitsAge(headers['cache-control']) || headers.origin !== undefined) return false
     const key = presentedKey(headers)
     const principal = key === undefined ? undefined : keys.check(key)
     if (!principal?.scopes.has('read') || principal.rate !== null) return false
@@ -68,7 +68,7 @@ export class Answers implements AnswerSender {
       'X-Request-Id', nextRequestId(request),
       ...freshnessHeaders(answer.pointer, feed.latest(answer.source), clock.now()),
     ] // prettier-ignore
-    if (answer.status === 200 && matchesTag(headers['if-none-match'], tag)) {
+    if (matchesTag(headers['if-none-match'], tag)) {
       response.writeHead(304, [...constantHeaders, ...answer.headers, ...now])
       response.end()
       return true
@@ -109,7 +109,7 @@ export class Answers implements AnswerSender {
     if (!body) answer.bodies.set(coding, (body = await compress(coding, answer.bodies.get('identity')!)))
     if (isActive) this.cache.set(key, answer)
     if (exchange.response.destroyed) return
-    if (answer.status === 200 && matchesTag(condition, tagOf(stem, coding))) {
+    if (matchesTag(condition, tagOf(stem, coding))) {
       return exchange.empty(304, ['ETag', tagOf(stem, coding), ...answer.headers, ...freshness()])
     }
     exchange.send(
@@ -125,12 +125,24 @@ export class Answers implements AnswerSender {
     )
   }
 
+  /** What was asked is in no trace: it holds values. */
+  #tell({ source, table }: AnswerSpec['target'], askedAt: number, failure: string | undefined): void {
+    this.#context.telemetry?.step({
+      name: `query ${source}.${table.name}`,
+      from: performance.timeOrigin + askedAt,
+      to: performance.timeOrigin + performance.now(),
+      attributes: { 'db.system.name': 'sqlite', 'db.operation.name': 'SELECT', 'db.collection.name': table.name },
+      ...(failure !== undefined && { failure }),
+    })
+  }
+
   async #ask(exchange: Exchange, { target, principal, query, write }: AnswerSpec, stem: string): Promise<CachedAnswer> {
     const leaving = new AbortController()
     const onClose = () => leaving.abort(new Failure('run_stopped', 'The client has gone.'))
     exchange.response.once('close', onClose)
     using _pin = target.mounted.pin()
     const askedAt = performance.now()
+    let failure: string | undefined
     try {
       const answer = await target.mounted.query(query, { principal: principal.id, signal: leaving.signal })
       const { status, headers, body } = write(answer)
@@ -146,8 +158,10 @@ export class Answers implements AnswerSender {
         bodies: new Map([['identity', bytes]]),
       }
     } catch (error) {
+      failure = toFailure(error).code
       throw seesSomeRows(target, principal) ? withoutAdvice(error) : error
     } finally {
+      this.#tell(target, askedAt, failure)
       exchange.response.off('close', onClose)
       this.#context.slowQueries.note({
         ms: performance.now() - askedAt,

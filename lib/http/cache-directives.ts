@@ -40,6 +40,11 @@ function readDirectives(header: string): Directives | null {
   return isEmpty ? null : directives
 }
 
+/** Whether a request's `Cache-Control` limits how old its answer may be. What browsers send to have it checked does not. */
+export function limitsAge(header: string | undefined): boolean {
+  return header !== undefined && readDirectives(header) !== null
+}
+
 /**
  * Refuses an answer that is older than its request allows. A mirror cannot ask upstream on a reader's behalf, so what
  * RFC 9111 would forward is answered with 504, and says how old the data is. A plain `max-age` without

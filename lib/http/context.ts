@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Engine } from '../engine.ts'
 import type { Settings } from '../settings.ts'
 import type { Snapshots } from '../snapshot.ts'
+import type { Telemetry } from '../telemetry.ts'
 import type { BodyCache } from './body-cache.ts'
 import type { KeyCheck } from '../access.ts'
 import type { ChangeHub } from './change-hub.ts'
@@ -51,6 +52,8 @@ export interface Context {
   readonly bodies: BodyCache
   readonly streams: Streams
   readonly slowQueries: SlowQueries
+  /** Where there is a collector to tell. */
+  readonly telemetry?: Telemetry | undefined
   /** helmet's and, where pages of other origins may read, those of CORS: the same on every answer. */
   readonly constantHeaders: readonly string[]
   readonly startedAt: number

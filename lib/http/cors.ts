@@ -5,7 +5,7 @@ const ALLOWED =
   'Last-Event-ID, Cache-Control'
 const EXPOSED =
   'ETag, Link, Age, Cache-Status, RateLimit, RateLimit-Policy, Retry-After, Snapshot-Id, Snapshot-Digest, Content-Range, ' +
-  'Location, Repr-Digest, X-Request-Id, Preference-Applied'
+  'Location, Repr-Digest, Row-Count, Total-Count, X-Request-Id, Preference-Applied'
 const MAX_AGE_S = 600
 const NONE: readonly string[] = []
 

@@ -4,6 +4,7 @@ import type { Engine } from '../engine.ts'
 import { Failure, toFailure } from '../errors.ts'
 import { CODINGS, type Coding, type MountedSnapshot, type Pointer, type TableInfo } from '../snapshot.ts'
 import { fromRows, openRendered, withMembers, type Body } from './body.ts'
+import { limitsAge, requireFresh } from './cache-directives.ts'
 import { compress } from './compress.ts'
 import type { Context } from './context.ts'
 import { readFetchDataQuery, type FetchDataQuery } from './fetch-data-query.ts'
@@ -51,6 +52,7 @@ export class FetchData {
    * SQLite. Returns false, and has done nothing, for everything else, errors included.
    */
   answerHot(request: IncomingMessage, response: ServerResponse, query: string): boolean {
+    if (limitsAge(request.headers['cache-control'])) return false
     const wanted = this.#readPlain(query)
     const key = wanted && presentedKey(request.headers)
     const principal = key ? this.#context.keys.check(key) : undefined
@@ -97,8 +99,9 @@ export class FetchData {
     const source = sourceOf(query, sources, snapshots, principal)
     if (query.stream) return await streamFetchData(this.#context, exchange, { query, source, principal })
 
-    // Before a run is asked for: who may not see the table starts nothing.
-    shownTarget(query, source, snapshots, principal)
+    // Before a run is asked for: who may not see the table starts nothing, nor does who wants no answer so old.
+    const before = shownTarget(query, source, snapshots, principal)
+    if (before) this.#requireFresh(exchange, before)
     const refresh =
       query.refresh && !exchange.isHead ? await triggerRefresh(engine.request(source, 'refresh'), log) : undefined
     const target = shownTarget(query, source, snapshots, principal)
@@ -158,7 +161,7 @@ export class FetchData {
     const members = extra?.refresh && view.format === 'json' ? extra.refresh.members : undefined
     using body = await this.#openRows(target, view, members)
     const isSmall = !view.isWhole && view.to - view.from < ROWS_A_TURN
-    if (!isSmall || exchange.isHead) return await this.#streamEncoded(exchange, headers, body, coding)
+    if (!isSmall) return await this.#streamEncoded(exchange, headers, body, coding)
     let text = ''
     for await (const piece of body.pieces()) text += String(piece)
     exchange.send(200, headers, await compress(coding, Buffer.from(text)))
@@ -202,6 +205,12 @@ export class FetchData {
       )
     }
     return this.#compressing >= MAX_COMPRESSING && accepted.includes('identity') ? 'identity' : best
+  }
+
+  /** @throws Failure `not_cached` */
+  #requireFresh(exchange: Exchange, { source, mounted: { pointer } }: Target): void {
+    const { feed, clock } = this.#context
+    requireFresh(exchange.header('cache-control'), { pointer, record: feed.latest(source), now: clock.now() })
   }
 
   #freshness({ source, mounted }: Target): string[] {

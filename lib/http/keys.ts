@@ -84,6 +84,8 @@ export function presentedKey(headers: IncomingHttpHeaders): string | undefined {
   const direct = headers['x-api-key']
   const theirs = headers.apikey
   const bearer = headers.authorization && /^bearer +(\S+)$/i.exec(headers.authorization)?.[1]
+  // Several of them, say: with another key beside it, they would not agree.
+  if (!bearer && headers.authorization !== undefined && /^bearer\b/i.test(headers.authorization)) return undefined
   if (theirs === undefined && !bearer) return typeof direct === 'string' ? direct : undefined
   const key = bearer || theirs || direct
   const isAgreed = (direct === undefined || direct === key) && (theirs === undefined || theirs === key)

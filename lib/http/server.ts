@@ -168,8 +168,9 @@ export function createHttp(parts: HttpParts): Http {
     else app(request, response)
   }
 
-  // A missing Host is answered by us, as a problem.
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false }, handle)
+  // A missing Host is answered by us, as a problem. Of two Authorization headers Node would drop one without a word.
+  const parsing = { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, joinDuplicateHeaders: true }
+  const server = createServer(parsing, handle)
   const connections = new Connections(server)
   server.timeout = SOCKET_IDLE_MS
   // An expectation that is not known may be ignored (RFC 9110, 10.1.1).

@@ -18,8 +18,9 @@ export class SharedPiece {
    * chunk it goes to the connection at once: the answer would hand over four pieces, for each client again.
    */
   writeTo(response: ServerResponse): void {
-    // Without a connection the answer still waits for others on it, and keeps what it is to send. HTTP/1.0 has no chunks.
-    if (response.socket !== null && response.chunkedEncoding) response.socket.write(this.#chunk)
+    const { socket, chunkedEncoding } = response
+    // Without a connection the answer waits for others on it, and keeps what it is to send. HTTP/1.0 has no chunks.
+    if (socket?.writable && chunkedEncoding) socket.write(this.#chunk)
     else response.write(this.#bytes)
   }
 }
