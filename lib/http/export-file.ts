@@ -61,7 +61,7 @@ function validatorHeaders({ mounted, isPart }: Download, tag: string): string[] 
   return [
     'ETag', tag,
     'Cache-Control', 'private, max-age=31536000, immutable, no-transform',
-    'Vary', 'Authorization, X-API-Key',
+    'Vary', 'Authorization, X-API-Key, apikey',
     ...snapshotHeaders(mounted.pointer, isPart),
   ] // prettier-ignore
 }

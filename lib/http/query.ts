@@ -2,7 +2,7 @@ import { Failure } from '../errors.ts'
 
 /** What the values of a parameter may be. */
 export type ParameterRule =
-  | { readonly kind: 'text'; readonly many?: false }
+  | { readonly kind: 'text'; readonly many?: false; readonly mayBeEmpty?: true }
   /** May be repeated: a list. */
   | { readonly kind: 'text'; readonly many: true }
   | { readonly kind: 'flag' }
@@ -100,7 +100,9 @@ function decode(text: string): string {
 function readValue(name: string, text: string, rule: ParameterRule): unknown {
   switch (rule.kind) {
     case 'text':
-      if (text === '' || text.includes('\0')) throw badParameter(name, 'as text that is not empty')
+      if ((text === '' && !('mayBeEmpty' in rule)) || text.includes('\0')) {
+        throw badParameter(name, 'as text that is not empty')
+      }
       return text
     case 'flag':
       if (text !== 'true' && text !== 'false') throw badParameter(name, 'as true or false')

@@ -257,9 +257,10 @@ export class Planner {
     const bound = [...access.from.params, ...where.params, reach]
     const { statement, plan } = this.#statements.prepare(sql, bound)
     if (!isFollowed(access, plan, 'exactly') || sortingOf(plan) !== 'none') return undefined
-    const last = statement.get(...bound) as Cell[] | undefined
+    // What is looked up is compared with again: an integer that were rounded would be another one.
+    const last = statement.safeIntegers(true).get(...bound) as Cell[] | undefined
     if (last === undefined) return [{ access, order }]
-    const placed = terms.map((term, at) => standingAt(term, last[at]!))
+    const placed = terms.map((term, at) => standingAt(term, exactCell(last[at]!)))
     const steps: Step[] = []
     for (const part of orderParts(placed.map(backwards)).toReversed()) {
       const conjuncts = tighten([...access.conjuncts, ...part.conjuncts])
@@ -294,6 +295,12 @@ export class Planner {
     }
     return isNullable
   }
+}
+
+/** A number where there is one, as everywhere else. */
+function exactCell(cell: Cell): Cell {
+  const number = Number(cell)
+  return typeof cell === 'bigint' && Number.isSafeInteger(number) ? number : cell
 }
 
 const TABLE: IndexShape = { name: null, columns: [] }

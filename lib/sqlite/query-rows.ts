@@ -97,6 +97,7 @@ export class AnswerMaker {
 export class Cells {
   readonly #table: SqlTable
   readonly #sqls: string[] = []
+  readonly #json = new Map<number, (row: Row) => ReturnType<typeof parseExact>>()
 
   constructor(table: SqlTable) {
     this.#table = table
@@ -109,6 +110,19 @@ export class Cells {
         't.',
       ),
     )
+  }
+
+  /** Reads a cell of JSON, however many ask for places in it, once for each row. */
+  json(index: number): (row: Row) => ReturnType<typeof parseExact> {
+    const known = this.#json.get(index)
+    if (known) return known
+    let last: { readonly row: Row; readonly json: ReturnType<typeof parseExact> } | undefined
+    const read = (row: Row) => {
+      if (last?.row !== row) last = { row, json: parseExact(row[index] as string) }
+      return last.json
+    }
+    this.#json.set(index, read)
+    return read
   }
 
   add(sql: string): number {
@@ -149,10 +163,10 @@ function tooLarge(maxBytes: number): Failure {
 function operandReader({ column, path, asText }: Operand, cells: Cells): (row: Row) => unknown {
   const index = cells.column(column.name)
   if (path.length === 0) return (row) => row[index]
+  const parsed = cells.json(index)
   return (row) => {
-    const cell = row[index]
-    if (cell === null) return null
-    const place = placeAt(parseExact(cell as string), path)
+    if (row[index] === null) return null
+    const place = placeAt(parsed(row), path)
     if (asText) return textOf(place)
     return place === undefined ? null : writeExact(place)
   }

@@ -15,6 +15,9 @@ import { VERSION, type SqlTable } from './snapshot-schema.ts'
 
 const KEPT_READERS = 50
 const MAX_ROWS_AT_ONCE = 200
+/** Outputs of rows of about this size that may be made where others are answered. */
+const MAX_MADE = 10_000
+const ROW_BYTES = 2048
 /** How much larger than the average the rows of a page may be. */
 const UNEVEN = 8
 
@@ -70,7 +73,7 @@ export class TableQueries {
     const conjuncts = tighten(compiler.conjuncts(query.where))
     if (conjuncts === undefined) return maker.answer({ total: query.count === 'none' ? null : 0, isEstimate: false })
     const plan = this.#planner.plan(query, compiler, conjuncts, limits.isBounded)
-    if (plan === undefined) return undefined
+    if (plan === undefined || (limits.isBounded && this.#isDear(query))) return undefined
     this.#read(plan, maker, limits.maxBytes)
     const count = this.#count(query, conjuncts, maker.found, limits.isBounded)
     return count && maker.answer(count)
@@ -93,6 +96,13 @@ export class TableQueries {
         skip -= this.#statements.number(counting.sql, [...counting.params, skip])
       }
     }
+  }
+
+  /** Whether making the outputs of a page may take long: each place in JSON has to be found, and written. */
+  #isDear({ outputs, limit }: ResolvedQuery): boolean {
+    const made = outputs.filter(({ operand, cast }) => operand.path.length > 0 || cast !== null).length
+    const rowBytes = this.#info.bodyBytes / Math.max(1, this.#info.rows)
+    return made * Math.min(limit, this.#info.rows) * Math.max(1, rowBytes / ROW_BYTES) > MAX_MADE
   }
 
   #isSmall(rows: number, maxBytes: number): boolean {

@@ -4,7 +4,7 @@ import type { ChangeTimes } from './query-changes.ts'
 import { quote } from './database.ts'
 import { decimalKey } from './sql-decimal.ts'
 import { jsonKey } from './sql-json.ts'
-import { likePrefix, regexMatchers } from './sql-patterns.ts'
+import { likePrefix, regexMatchers, likeCost } from './sql-patterns.ts'
 import { matchExpression, parseSearch, searchedWords, type SearchTerm } from './sql-search.ts'
 import { CHANGED_AT, POSITION, VERSION, type SqlTable } from './snapshot-schema.ts'
 
@@ -237,12 +237,15 @@ export class ConditionCompiler {
       }
       case 'like':
       case 'ilike':
-        return withValue(`hf_${test.op}(${key.sql}, ?)`, [test.value], PATTERN)
+        return withValue(`hf_${test.op}(${key.sql}, ?)`, [test.value], PATTERN * likeCost(test.value))
       case 'match':
       case 'imatch':
         // Refused here, before a row is read.
-        regexMatchers[test.op](test.value)
-        return withValue(`hf_${test.op}(${key.sql}, ?)`, [test.value], REGEX)
+        return withValue(
+          `hf_${test.op}(${key.sql}, ?)`,
+          [test.value],
+          REGEX * (regexMatchers[test.op](test.value).cost ?? 1),
+        )
       case 'cs':
       case 'cd':
       case 'ov': {

@@ -3,9 +3,15 @@ import type { RE2JS as Expressions } from 're2js'
 import { Failure } from '../errors.ts'
 
 /** A pattern that is ready to be tried on texts. */
-type Matcher = (text: string) => boolean
+interface Matcher {
+  (text: string): boolean
+  /** How many times as much as a plain one it costs to be tried. */
+  readonly cost?: number
+}
 
 const KEPT = 200
+/** Patterns as long as this cost what patterns are said to. */
+const PLAIN_LENGTH = 8
 
 /** Compiles each pattern once, and forgets the oldest. */
 function keepMatchers(compile: (pattern: string) => Matcher): (pattern: string) => Matcher {
@@ -36,6 +42,29 @@ export const ilikeMatcher = keepMatchers((pattern) =>
     foldCase,
   ),
 )
+
+/**
+ * How many times as much as a plain text a LIKE pattern costs to be tried: a part with a `_` behind a `%` may be looked
+ * at from every place of the text.
+ */
+export function likeCost(pattern: string): number {
+  let longest = 0
+  let length = 0
+  let hasOne = false
+  let isBehindMany = false
+  for (const token of [...tokensOf(pattern), MANY] as const) {
+    if (token !== MANY) {
+      length++
+      hasOne ||= token === ONE
+      continue
+    }
+    if (hasOne && isBehindMany) longest = Math.max(longest, length)
+    length = 0
+    hasOne = false
+    isBehindMany = true
+  }
+  return 1 + longest / PLAIN_LENGTH
+}
 
 /** The literal text that everything starts with that a LIKE pattern matches. */
 export function likePrefix(pattern: string): string {
@@ -189,7 +218,9 @@ function regexMatcher(flags: 'CASE_INSENSITIVE' | null): (pattern: string) => Ma
     const { RE2JS } = library
     try {
       const compiled = RE2JS.compile(pattern, flags === null ? 0 : RE2JS.CASE_INSENSITIVE)
-      return (text) => compiled.matcher(text).find()
+      // For each place of a text, as many states as it has instructions may have to be followed.
+      const cost = Math.max(1, compiled.programSize() / PLAIN_LENGTH)
+      return Object.assign((text: string) => compiled.matcher(text).find(), { cost })
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause)
       throw new Failure(

@@ -40,6 +40,8 @@ describe('a request', () => {
     ['two that differ', { Authorization: `Bearer ${KEY}`, 'X-API-Key': 'wrong' }],
     ['two that differ, the other way', { Authorization: 'Bearer wrong', 'X-API-Key': KEY }],
     ['the header twice', { 'X-API-Key': [KEY, KEY] }],
+    ['two bearers', { Authorization: [`Bearer ${KEY}`, 'Bearer wrong'] }],
+    ['two bearers beside a key', { Authorization: [`Bearer ${KEY}`, 'Bearer wrong'], 'X-API-Key': KEY }],
   ]
 
   test('is let in with its key however it is sent', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import type { KeySpec } from '../../lib/keys.ts'
+import { Failure } from '../../lib/errors.ts'
 import { AnswerCache } from '../../lib/http/answer-cache.ts'
 import { openSnapshot } from '../../lib/sqlite/database.ts'
 import { QueryEngine } from '../../lib/sqlite/query-engine.ts'
@@ -34,7 +35,7 @@ function rowsOf({ word, rows }: Hidden): Value[][] {
     `w-${String(index).padStart(3, '0')}-${word}`, `Ware ${word}`, index, true, { [word]: index }, 'AT', word,
   ]) // prettier-ignore
   // Among one another, so that what is hidden stands before and behind what is not.
-  return [...seen, ...hidden].toSorted((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1))
+  return [...seen, ...hidden].toSorted(([a], [b]) => ((a as string) < (b as string) ? -1 : 1))
 }
 
 async function served(t: TestContext, hidden: Hidden, spec: Partial<KeySpec> = RULES, more: RealOptions = {}) {
@@ -56,7 +57,15 @@ async function served(t: TestContext, hidden: Hidden, spec: Partial<KeySpec> = R
   const made = await keys.make(spec)
   const get = (path: string, headers: Record<string, string> = {}) =>
     ask(server.port, path, { headers: { ...made.headers, ...headers } })
-  return { ...server, keys, clock, partner: get, headers: made.headers, id: made.id, snapshot: server.site.pointer().snapshot }
+  return {
+    ...server,
+    keys,
+    clock,
+    partner: get,
+    headers: made.headers,
+    id: made.id,
+    snapshot: server.site.pointer().snapshot,
+  }
 }
 
 const PATHS = [
@@ -68,7 +77,7 @@ const PATHS = [
   '/api/tables/wares?secret=fts.SECRET', '/api/tables/wares?modifiedAfter=2020-01-01', '/api/tables/wares?page=2&pageSize=10',
   '/api/tables/wares?data->>SECRET=not.is.null', '/api/tables/wares?secret->a=eq.1', '/api/tables/wares?offset=29', '/api/tables/wares?offset=31',
   '/api/tables/wares/w-001', '/api/tables/wares/w-001-SECRET', '/api/tables/wares/w-999', '/api/tables/wares/export', '/api/tables/tableSECRET',
-  '/api/tables/wares.tableSECRET', '/api/tables/tableSECRET/SECRET', '/rest/v1/wares', '/rest/v1/wares?select=*', '/rest/v1/wares?select=secret',
+  '/api/tables/wares.tableSECRET', '/api/tables/tableSECRET/SECRET', '/rest/v1/wares', '/rest/v1/wares?limit=4', '/rest/v1/wares?select=*', '/rest/v1/wares?select=secret',
   '/rest/v1/wares?select=x:secret::text', '/rest/v1/wares?select=secret->a', '/rest/v1/wares?order=secret.desc', '/rest/v1/wares?sku=like.*SECRET*',
   '/rest/v1/wares?sku=match.SECRET', '/rest/v1/wares?not.and=(secret.eq.SECRET)', '/rest/v1/wares?limit=3&offset=40', '/rest/v1/tableSECRET',
   '/rest/v1/nothing', '/api/types', '/api/mappings', '/api/mappings/wares', '/api/stats', '/status', '/api/sources', '/api/sources/wares',
@@ -87,7 +96,10 @@ function shape({ status, headers, body }: Answer, snapshot: string): unknown {
   const opened = String(body).replaceAll(/"cursor":"([\w-]+)"/g, (_, cursor: string) => `"cursor":"${open(cursor)}"`)
   const link = String(kept.link).replaceAll(/cursor=([\w-]+)/g, (_, cursor: string) => `cursor=${open(cursor)}`)
   const text = JSON.stringify([status, { ...kept, link }, opened])
-  const normal = text.replaceAll(snapshot, 'SNAPSHOT').replaceAll(String(id), 'ID').replaceAll(/\/api\/runs\/[\w-]+/g, 'RUN')
+  const normal = text
+    .replaceAll(snapshot, 'SNAPSHOT')
+    .replaceAll(String(id), 'ID')
+    .replaceAll(/\/api\/runs\/[\w-]+/g, 'RUN')
   return JSON.parse(normal)
 }
 
@@ -110,9 +122,12 @@ const READERS: QueryReaders = {
 describe('a key with a filter, hidden columns and limits', () => {
   test('gets the same answers, whatever is in what it does not see', async (t) => {
     const one = await served(t, { word: 'abcdef', rows: 5 })
-    const other = await served(t, { word: 'zyxwvu', rows: 1700 })
+    const other = await served(t, { word: 'zyxwvu', rows: 2500 })
     for (const path of PATHS) {
-      for (const form of FORMS.slice(0, path.startsWith('/rest') ? undefined : path.startsWith('/api/tables/') ? 5 : 1)) {
+      for (const form of FORMS.slice(
+        0,
+        path.startsWith('/rest') ? undefined : path.startsWith('/api/tables/') ? 5 : 1,
+      )) {
         const asked = path.replaceAll('SECRET', 'abcdef')
         const a = await one.partner(asked.replace('SNAPSHOT', one.snapshot), form)
         const b = await other.partner(asked.replace('SNAPSHOT', other.snapshot), form)
@@ -132,17 +147,24 @@ describe('a key with a filter, hidden columns and limits', () => {
       const there = path.replaceAll(/secret|country/g, 'secret')
       const hidden = JSON.stringify(shape(await partner(there), snapshot))
       const missing = JSON.stringify(shape(await partner(there.replaceAll('secret', 'nowhere')), snapshot))
-      assert.equal(hidden.replaceAll(/secret/g, '…').replaceAll(/"content-length":"\d+"/g, ''), missing.replaceAll(/nowhere/g, '…').replaceAll(/"content-length":"\d+"/g, ''), path)
+      assert.equal(
+        hidden.replaceAll(/secret/g, '…').replaceAll(/"content-length":"\d+"/g, ''),
+        missing.replaceAll(/nowhere/g, '…').replaceAll(/"content-length":"\d+"/g, ''),
+        path,
+      )
     }
   })
 
   test('gets every row it sees, once, from cursors that name no other', async (t) => {
     const { partner } = await served(t, { word: 'abcdef', rows: 40 })
     const found: string[] = []
-    for (let cursor: string | null = ''; cursor !== null; ) {
+    for (let cursor: string | null = ''; cursor !== null;) {
       const text = cursor === '' ? '' : `&cursor=${cursor}`
       const { body } = await partner(`/api/tables/wares?sort=price&limit=7${text}`)
-      const page = JSON.parse(String(body)) as { records: { sku: string; price: number }[]; pagination: { cursor: string | null } }
+      const page = JSON.parse(String(body)) as {
+        records: { sku: string; price: number }[]
+        pagination: { cursor: string | null }
+      }
       found.push(...page.records.map(({ sku }) => sku))
       cursor = page.pagination.cursor
       if (cursor === null) break
@@ -206,7 +228,9 @@ test('a key for one table is not told a digest of the others', async (t) => {
     assert.equal(again.headers['snapshot-digest'], undefined, path)
     assert.ok((await get(path)).headers.get('snapshot-digest'), path)
   }
-  const { sources } = JSON.parse(String((await partner('/api/sources')).body)) as { sources: { digest: string | null }[] }
+  const { sources } = JSON.parse(String((await partner('/api/sources')).body)) as {
+    sources: { digest: string | null }[]
+  }
   assert.equal(sources[0]?.digest, null)
 })
 
@@ -259,7 +283,12 @@ describe('answers that are kept in memory', () => {
   test('reach pages of other origins with what those need', async (t) => {
     const origin = 'https://page.example'
     const { port } = await served(t, { word: 'a', rows: 1 }, RULES, { settings: { corsOrigins: [origin] } })
-    for (const path of ['/rest/v1/wares?limit=5', '/api/tables/wares?limit=5', '/api/tables/wares/w-001', '/fetch-data?table=wares']) {
+    for (const path of [
+      '/rest/v1/wares?limit=5',
+      '/api/tables/wares?limit=5',
+      '/api/tables/wares/w-001',
+      '/fetch-data?table=wares',
+    ]) {
       for (const from of [undefined, origin, 'https://evil.example', 'null', undefined, origin]) {
         const { headers } = await ask(port, path, { headers: { ...AUTH, ...(from !== undefined && { Origin: from }) } })
         assert.equal(headers['access-control-allow-origin'], from === origin ? origin : undefined, `${path} ${from}`)
@@ -271,7 +300,12 @@ describe('answers that are kept in memory', () => {
 })
 
 test('a key that sees a part leaves room for the streams of others', async (t) => {
-  const { port, headers } = await served(t, { word: 'a', rows: 1 }, { limits: ['wares'] }, { settings: { maxStreams: 6 } })
+  const { port, headers } = await served(
+    t,
+    { word: 'a', rows: 1 },
+    { limits: ['wares'] },
+    { settings: { maxStreams: 6 } },
+  )
   const opened = [1, 2, 3].map(() => openStream(port, '/api/changes?stream=true', headers))
   const streams = await Promise.all(opened)
   assertProblem(await ask(port, '/api/changes?wait=60', { headers }), 429, 'too_many_streams')
@@ -323,8 +357,14 @@ describe('a request that means harm', () => {
       const page = (await (await get(path)).json()) as { pagination: { cursor: string } }
       const [format, of, snapshot, after] = JSON.parse(String(Buffer.from(page.pagination.cursor, 'base64url'))) as [number, string, string, unknown[]] // prettier-ignore
       for (const cell of cells) {
-        for (const forged of [after.map(() => cell), [...after, cell], [cell], after.with(-1, cell), after.with(0, cell)]) {
-          for (const place of [snapshot, 'nowhere', '../../etc', '__proto__']) {
+        for (const forged of [
+          after.map(() => cell),
+          [...after, cell],
+          [cell],
+          after.with(after.length - 1, cell),
+          after.with(0, cell),
+        ]) {
+          for (const place of forged.length === 1 ? [snapshot, 'nowhere', '../../etc', '__proto__'] : [snapshot]) {
             const cursor = Buffer.from(JSON.stringify([format, of, place, forged])).toString('base64url')
             const response = await get(`${path}&cursor=${cursor}`)
             await response.arrayBuffer()
@@ -338,7 +378,15 @@ describe('a request that means harm', () => {
 
   test('has no key and no ticket of its URL repeated to it', async (t) => {
     const { get } = await served(t, { word: 'a', rows: 1 })
-    const routes = ['/api/tables/wares', '/api/tables', '/rest/v1/wares', '/api/types', '/api/tables/wares/w-001', '/api/stats', '/fetch-data']
+    const routes = [
+      '/api/tables/wares',
+      '/api/tables',
+      '/rest/v1/wares',
+      '/api/types',
+      '/api/tables/wares/w-001',
+      '/api/stats',
+      '/fetch-data',
+    ]
     for (const route of routes) {
       for (const name of ['ticket', 'apikey', 'api_key', 'access_token', 'key', 'token']) {
         const response = await get(`${route}?${name}=hft_whatNobodyShallRead`)
@@ -351,7 +399,9 @@ describe('a request that means harm', () => {
   test('gets links that fit into headers, whatever the URL and the rows are', async (t) => {
     const { port } = await served(t, { word: 'a', rows: 1 })
     for (const query of [`q=${"'".repeat(7000)}`, `q=${"'".repeat(2000)}`, `name=eq.${'('.repeat(6000)}&page=2`]) {
-      const { status, headers } = await ask(port, `/api/tables/wares?total=exact&pageSize=1&${query}`, { headers: AUTH })
+      const { status, headers } = await ask(port, `/api/tables/wares?total=exact&pageSize=1&${query}`, {
+        headers: AUTH,
+      })
       assert.equal(status, 200)
       assert.ok(String(headers.link ?? '').length < 9000)
     }
@@ -362,6 +412,31 @@ describe('a request that means harm', () => {
     assert.deepEqual([pagination.cursor, pagination.hasMore], [null, true])
     const next = /<([^>]+)>; rel="next"/.exec(listing.headers.get('link') ?? '')?.[1] ?? ''
     const { records } = await json<{ records: { sku: string }[] }>(next)
-    assert.deepEqual(records.map(({ sku }) => sku), ['2', '3'])
+    assert.deepEqual(
+      records.map(({ sku }) => sku),
+      ['2', '3'],
+    )
+  })
+
+  // Each takes seconds of a process that answers nobody else meanwhile: what trying a pattern costs depends on the pattern.
+  test('cannot have a dear pattern tried where others are answered', async (t) => {
+    const left: string[] = []
+    const readers: QueryReaders = {
+      run: (job) => {
+        left.push(JSON.stringify(job.query.where))
+        throw new Failure('readers_busy', 'Nobody is there.')
+      },
+    }
+    const { get, publish } = await serveReal(t, { queries: { readers } })
+    const text = 'Lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod '.repeat(27)
+    await publish(Array.from({ length: 110 }, (_, index) => ({ sku: `${index}`, text })))
+    const patterns = ['match.(?:.?){900}[0-9]$', 'imatch.(?:[a-z ]?){400}[0-9]{3}', `like.*${'_'.repeat(900)}%01*`]
+    for (const [index, pattern] of patterns.entries()) {
+      const response = await get(
+        `/rest/v1/wares?select=sku&text=${encodeURIComponent(pattern).replace('%2501', '%01')}`,
+      )
+      await response.arrayBuffer()
+      assert.equal(left.length, index + 1, pattern)
+    }
   })
 })

@@ -81,7 +81,10 @@ describe(`what a request says (seed ${SEED})`, () => {
         for (const token of made.tokens) assert.ok(!sql.includes(token), `${token} of ${text} is in ${sql}`)
       }
     }
-    assert.ok(seen.answered > RUNS / 10 && seen.refused > RUNS / 100 && seen.statements > RUNS / 10, JSON.stringify(seen))
+    assert.ok(
+      seen.answered > RUNS / 10 && seen.refused > RUNS / 100 && seen.statements > RUNS / 10,
+      JSON.stringify(seen),
+    )
   })
 
   test('would be seen in the text of a statement', () => {
@@ -100,7 +103,16 @@ const EVERY: Query = {
 function queryOf(text: string, isRest: boolean, made: Requests): Query {
   if (isRest) return readRestRequest(text, { prefer: made.prefer() }, { maxRows: 100 }).query
   const { outputs, where, order, offset, limit } = readTablesQuery(text, 100)
-  return { outputs, where, order, offset, limit, byKey: order.length === 0, after: made.after(order.length + 1), count: 'exact' }
+  return {
+    outputs,
+    where,
+    order,
+    offset,
+    limit,
+    byKey: order.length === 0,
+    after: made.after(order.length + 1),
+    count: 'exact',
+  }
 }
 
 /** Makes requests with a token of its own in every place that a client can fill. */
@@ -115,7 +127,10 @@ class Requests {
   next(): { text: string; isRest: boolean } {
     const isRest = this.#random() < 0.5
     const parts = Array.from({ length: 1 + Math.floor(this.#random() * 3) }, () => this.#filter())
-    if (this.#chance(0.4)) parts.push(`${isRest ? 'order' : 'sort'}=${encodeURIComponent(`${this.#operand()}${this.#pick(['', '.desc', '.asc.nullsfirst'])}`)}`)
+    if (this.#chance(0.4))
+      parts.push(
+        `${isRest ? 'order' : 'sort'}=${encodeURIComponent(`${this.#operand()}${this.#pick(['', '.desc', '.asc.nullsfirst'])}`)}`,
+      )
     if (this.#chance(0.4)) parts.push(`${isRest ? 'select' : 'fields'}=${encodeURIComponent(this.#outputs())}`)
     if (!isRest && this.#chance(0.3)) parts.push(`q=${encodeURIComponent(this.value())}`)
     if (!isRest && this.#chance(0.1)) parts.push('modifiedAfter=2020-01-01')
@@ -137,8 +152,8 @@ class Requests {
   }
 
   #filter(): string {
-    const test = `${this.#chance(0.2) ? 'not.' : ''}${this.#test()}`
-    if (this.#chance(0.8)) return `${encodeURIComponent(this.#operand())}=${encodeURIComponent(test)}`
+    const condition = `${this.#chance(0.2) ? 'not.' : ''}${this.#test()}`
+    if (this.#chance(0.8)) return `${encodeURIComponent(this.#operand())}=${encodeURIComponent(condition)}`
     const inner = `${this.#operand()}.${this.#test()}`
     return `${this.#pick(['and', 'or', 'not.or'])}=${encodeURIComponent(`(${inner},${this.#operand()}.is.null)`)}`
   }

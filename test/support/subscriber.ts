@@ -8,6 +8,8 @@ const SHARED = Buffer.allocUnsafe(64 * 1024)
 /** What a frame says beside its id. */
 export interface Told {
   readonly type: string
+  /** When it was published. */
+  readonly at?: string
   readonly changes?: readonly { readonly key: string; readonly row: Record<string, unknown> | null }[]
 }
 
@@ -102,7 +104,7 @@ class StreamAnswer {
       if (end === -1) return
       const head = this.#raw.slice(0, end)
       this.#raw = this.#raw.slice(end + 4)
-      if (!/^HTTP\/1\.1 200 /.test(head) || !/^transfer-encoding: chunked$/im.test(head)) throw new Error(head)
+      if (!head.startsWith('HTTP/1.1 200 ') || !/^transfer-encoding: chunked$/im.test(head)) throw new Error(head)
       this.#hasHead = true
       this.#to.onHead(head)
     }

@@ -1,8 +1,8 @@
 import { isRestricted, ruleOf, type Principal } from '../../access.ts'
 import { Failure } from '../../errors.ts'
-import { resolveQuery } from '../../resolve-query.ts'
 import type { Context } from '../context.ts'
 import { visibleSources, visibleTables, type Target } from '../target.ts'
+import { resolveVisible } from '../visible-query.ts'
 import { filterName, type DescribedTable } from './table-paths.ts'
 import type { Values } from './examples.ts'
 
@@ -49,7 +49,8 @@ export function liveKey({ sources, snapshots }: LiveContext, principal: Principa
 }
 
 /** The id of the first record; undefined where there is none, or where it cannot be told now. */
-async function firstId({ source, table, mounted }: Target, principal: Principal): Promise<string | undefined> {
+async function firstId(target: Target, principal: Principal): Promise<string | undefined> {
+  const { mounted } = target
   const query = {
     outputs: ['*'],
     where: null,
@@ -60,9 +61,9 @@ async function firstId({ source, table, mounted }: Target, principal: Principal)
     after: null,
     count: 'none',
   } as const
-  const resolved = resolveQuery(query, table, ruleOf(principal, source, table.name))
   using _pin = mounted.pin()
   try {
+    const resolved = resolveVisible(query, target, principal)
     const answer = await mounted.query(resolved, { principal: principal.id, signal: new AbortController().signal })
     return answer.facts[0]?.id
   } catch (error) {

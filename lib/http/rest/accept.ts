@@ -1,4 +1,5 @@
 import { Failure } from '../../errors.ts'
+import { mediaRanges, type MediaRange } from '../media-ranges.ts'
 
 /** How rows are written. */
 export interface Representation {
@@ -60,26 +61,9 @@ export function contentType({ format, isSingular, stripsNulls }: Representation)
   return `${isSingular ? OBJECT_TYPE : ARRAY_TYPE}${stripsNulls ? STRIPPED : ''}; charset=utf-8`
 }
 
-interface MediaRange {
-  readonly type: string
-  readonly parameters: ReadonlyMap<string, string>
-}
-
 /** In the order in which they are liked; those that are refused are left out. */
 function ranked(header: string): MediaRange[] {
-  return header
-    .split(',')
-    .map((member) => {
-      const [type = '', ...rest] = member.split(';').map((part) => part.trim().toLowerCase())
-      const parameters = new Map(rest.map((part) => splitOnce(part)))
-      const weight = Number(parameters.get('q') ?? 1)
-      return { type, parameters, weight: weight >= 0 && weight <= 1 ? weight : 1 }
-    })
+  return mediaRanges(header)
     .filter(({ weight }) => weight > 0)
     .toSorted((a, b) => b.weight - a.weight)
-}
-
-function splitOnce(text: string): [string, string] {
-  const mark = text.indexOf('=')
-  return mark === -1 ? [text, ''] : [text.slice(0, mark).trim(), text.slice(mark + 1).trim()]
 }

@@ -17,7 +17,8 @@ export interface RestRequest {
 
 /** Every other parameter is a filter on a column, as often as it is there. */
 const PARAMETERS = {
-  select: { kind: 'text' },
+  // Where it is empty all columns are meant.
+  select: { kind: 'text', mayBeEmpty: true },
   order: { kind: 'text' },
   limit: { kind: 'text' },
   offset: { kind: 'text' },
@@ -40,7 +41,7 @@ export function readRestRequest(
     representation,
     applied,
     query: {
-      outputs: known.select === undefined ? ['*'] : parseSelect(known.select),
+      outputs: known.select ? parseSelect(known.select) : ['*'],
       where: parseConditions(others),
       order: known.order === undefined ? [] : parseOrder(known.order),
       byKey: false,

@@ -48,6 +48,7 @@ export function exportRoutes(context: Context): Route[] {
         exchange.send(307, [
           'Location', `/api/exports/${encodeURIComponent(snapshot)}/${encodeURIComponent(file)}`,
           'Cache-Control', 'private, no-cache',
+          'Vary', 'Authorization, X-API-Key, apikey',
           'Snapshot-Id', snapshot,
         ], '') // prettier-ignore
       },

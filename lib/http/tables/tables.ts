@@ -10,12 +10,12 @@ import type { AnswerSender } from '../answer-spec.ts'
 import { requireFresh } from '../cache-directives.ts'
 import type { Context } from '../context.ts'
 import { JSON_TYPE, type Exchange } from '../exchange.ts'
-import type { Format } from '../fetch-data-query.ts'
 import { freshnessHeaders } from '../freshness.ts'
 import { matchesTag } from '../negotiate.ts'
 import { validatorHeaders } from '../representation.ts'
 import { resolveTable, type Target } from '../target.ts'
 import { resolveVisible, seesSomeRows } from '../visible-query.ts'
+import { acceptedFormat } from './accepted-format.ts'
 import { readCursor } from './cursor.ts'
 import { recordNames, recordToJson } from './record-text.ts'
 import { countOf, readTablesQuery } from './tables-query.ts'
@@ -208,11 +208,4 @@ function recordNotFound({ source, table }: Target, id: string): Failure {
   return new Failure('record_not_found', `${source}.${table.name} has no record ${shown}. Its id is made of ${key}.`, {
     facts: { source, table: table.name },
   })
-}
-
-/** The format that `Accept` names; JSON for all that is not one of ours. */
-function acceptedFormat(accept: string | undefined): Format {
-  if (accept === undefined) return 'json'
-  const first = accept.split(/[,;]/, 1)[0]!.trim().toLowerCase()
-  return first === 'text/csv' ? 'csv' : /^application\/(?:x-)?ndjson$/.test(first) ? 'ndjson' : 'json'
 }

@@ -86,10 +86,12 @@ function linkHeader({ total, hasMore }: Answer, { query, path, text }: Listing, 
     if (cursor !== null) add('next', { cursor, offset: null })
     else if (hasMore && limit > 0 && query.cursor === null) add('next', { offset: String(query.offset + limit) })
   } else {
-    if (hasMore) add('next', { page: String(page + 1) })
-    if (page > 1) add('prev', { page: String(page - 1) })
+    // Pages of no rows would follow on one another for ever.
+    const last = total === null || limit === 0 ? null : Math.max(1, Math.ceil(total / limit))
+    if (hasMore && limit > 0) add('next', { page: String(page + 1) })
+    if (page > 1) add('prev', { page: String(Math.min(page - 1, last ?? Infinity)) })
     add('first', { page: '1' })
-    if (total !== null && limit > 0) add('last', { page: String(Math.max(1, Math.ceil(total / limit))) })
+    if (last !== null) add('last', { page: String(last) })
   }
   // What is left out can be made of the answer itself; a header that is too large breaks clients and proxies.
   let bytes = 0
