@@ -4,6 +4,7 @@ import type { Value } from '../../lib/column.ts'
 import { createHttp, type HttpParts } from '../../lib/http/server.ts'
 import { environmentKeys } from '../../lib/http/keys.ts'
 import { SqliteChangeLog } from '../../lib/sqlite/change-log.ts'
+import { ReaderPool } from '../../lib/sqlite/reader-pool.ts'
 import { Mounts, type QuerySettings } from '../../lib/sqlite/mounts.ts'
 import { TestSite, wares, type SiteOptions, type UpstreamTable } from '../sqlite/site.ts'
 import { AUTH, FakeEngine, httpParts, KEY } from './fakes.ts'
@@ -35,7 +36,9 @@ export async function serveReal(t: TestContext, options: RealOptions = {}): Prom
   const site = new TestSite(siteOptions)
   const sources = siteOptions.sources ?? ['wares']
   const errors: unknown[] = []
-  const mounts = new Mounts(site.publisher.folders, undefined, queries)
+  // None is started before a query needs it.
+  const readers = new ReaderPool({ queryReaders: 1, queryDeadlineMs: 60_000, answerMaxBytes: 4e6 })
+  const mounts = new Mounts(site.publisher.folders, undefined, queries ?? { readers, answerMaxBytes: 4e6 })
   const http = createHttp({
     ...httpParts({ engine: new FakeEngine(sources), errors, ...(settings && { settings }) }),
     changes: new SqliteChangeLog(site.database, mounts),
@@ -52,6 +55,7 @@ export async function serveReal(t: TestContext, options: RealOptions = {}): Prom
     http.server.closeAllConnections()
     await new Promise((resolve) => http.server.close(resolve))
     mounts[Symbol.dispose]()
+    readers[Symbol.dispose]()
     site[Symbol.dispose]()
   })
   const get = (path: string, headers: Record<string, string> = {}) =>
