@@ -9,6 +9,11 @@ import { cloneable } from './spawn.ts'
 
 /** More than a serving process needs to drain, and less than the ten seconds a platform leaves. */
 const DRAIN_MS = 9000
+/**
+ * Each of V8's two spaces for what is young, in MiB. Left alone they grow with the number of connections that are
+ * written to at once, to many times of what lives in them, and stay so.
+ */
+const YOUNG_MIB = 16
 /** A process that served this long is well: its next crash counts as the first. */
 const STEADY_MS = 10_000
 /** So many crashes in a row are replaced at once; from then on each is waited for twice as long. */
@@ -66,6 +71,7 @@ class ServingProcesses implements Serving {
     cluster.setupPrimary({
       exec: fileURLToPath(new URL('./serving-start.js', import.meta.url)),
       args: [],
+      execArgv: [...process.execArgv, `--max-semi-space-size=${YOUNG_MIB}`],
       serialization: 'advanced',
     })
     for (const place of this.#places) this.#start(place)
