@@ -20,7 +20,7 @@ import { seesSomeRows, withoutAdvice } from './visible-query.ts'
 const MIN_COMPRESSED_BYTES = 1024
 /** Request headers that can make two answers to one URL differ, beside the key and the coding. */
 const VARYING = ['accept', 'prefer', 'range', 'range-unit', 'accept-profile'] as const
-const VARY_ALL = `${VARY}, Accept, Prefer, Range`
+const VARY_ALL = `${VARY}, Accept, Prefer, Range, Range-Unit, Accept-Profile`
 
 /**
  * Sends what queries find: from memory where the same was asked before of the same snapshot by somebody who sees the
@@ -89,16 +89,17 @@ export class Answers implements AnswerSender {
     const { feed, clock } = this.#context
     const { mounted, source } = spec.target
     const { pointer } = mounted
-    const record = feed.latest(source)
+    const isActive = this.#context.snapshots.active(source)?.pointer === pointer
+    // What was checked since another snapshot became active was that one.
+    const record = isActive ? feed.latest(source) : undefined
     requireFresh(exchange.header('cache-control'), { pointer, record, now: clock.now() })
     const accepted = acceptedCodings(exchange.header('accept-encoding'))
     if (accepted.length === 0) throw nothingAccepted()
     const key = cacheKey(spec.principal, exchange.request)
-    const isActive = this.#context.snapshots.active(source)?.pointer === pointer
     const stem = tagStem(pointer, key, spec)
     const condition = exchange.header('if-none-match')
     const known = accepted.find((coding) => matchesTag(condition, tagOf(stem, coding)))
-    const freshness = () => freshnessHeaders(pointer, feed.latest(source), clock.now())
+    const freshness = () => freshnessHeaders(pointer, record, clock.now())
     if (known && condition?.trim() !== '*') {
       return exchange.empty(304, ['ETag', tagOf(stem, known), ...validators(pointer, spec.principal), ...freshness()])
     }

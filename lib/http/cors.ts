@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 
 const ALLOWED =
-  'X-API-Key, Authorization, Content-Type, If-None-Match, Prefer, Range, Accept, Accept-Profile, X-Client-Info, apikey, ' +
-  'Last-Event-ID, Cache-Control'
+  'X-API-Key, Authorization, Content-Type, If-None-Match, Prefer, Range, Range-Unit, If-Range, Accept, Accept-Profile, ' +
+  'Content-Profile, X-Client-Info, X-Retry-Count, apikey, Last-Event-ID, Cache-Control'
 const EXPOSED =
   'ETag, Link, Age, Cache-Status, RateLimit, RateLimit-Policy, Retry-After, Snapshot-Id, Snapshot-Digest, Content-Range, ' +
   'Location, Repr-Digest, Row-Count, Total-Count, X-Request-Id, Preference-Applied'

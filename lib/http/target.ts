@@ -43,7 +43,8 @@ export function sourceOf(
       facts: { parameter: 'table', known: names },
     })
   }
-  return holders[0] ?? first
+  // One that has no data yet may be the one that will have it.
+  return holders[0] ?? sources.find((candidate) => !snapshots.active(candidate)) ?? first
 }
 
 /** The sources that a principal sees, be it only some of their tables, in order. */
@@ -114,7 +115,9 @@ function matching(all: readonly Target[], name: string, form: (text: string) => 
 }
 
 function shortName({ source, table }: Target, all: readonly Target[]): string {
-  return all.filter((other) => other.table.name === table.name).length === 1 ? table.name : `${source}.${table.name}`
+  // A name with a dot may be that of another source's table as well.
+  const others = all.filter((other) => [other.table.name, `${other.source}.${other.table.name}`].includes(table.name))
+  return others.length === 1 ? table.name : `${source}.${table.name}`
 }
 
 /** A name as the original system wrote it. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { acceptedFormat } from '../../lib/http/tables/accepted-format.ts'
-import { KEY } from './fakes.ts'
+import { TestClock } from '../sqlite/site.ts'
+import { FakeEngine, KEY } from './fakes.ts'
 import { serveReal } from './real.ts'
 
 const ROWS = Array.from({ length: 60 }, (_, index) => ({
@@ -95,6 +96,28 @@ describe('every answer that is data', () => {
       const again = await get('/rest/v1/wares', { ...headers, 'If-None-Match': first.headers.get('etag')! })
       assert.equal(again.status, 304)
     }
+  })
+})
+
+describe('Age', () => {
+  test('of an answer that goes on in the snapshot before is that of this snapshot', async (t) => {
+    const clock = new TestClock()
+    const engine = new FakeEngine(['wares'])
+    const server = await serveReal(t, { engine, site: { clock } })
+    await server.publish(ROWS)
+    const first = await server.json<{ pagination: { cursor: string } }>('/api/tables/wares?sort=-sku&limit=5')
+    clock.move(600_000)
+    await server.publish(ROWS.slice(1))
+    engine.set('wares', { checkedAt: clock.now() })
+    const path = `/api/tables/wares?sort=-sku&limit=5&cursor=${first.pagination.cursor}`
+    const next = await server.get(path)
+    assert.equal(next.status, 200)
+    assert.ok(Number(next.headers.get('age')) >= 600, `${next.headers.get('age')} s`)
+    const again = await server.get(path, { 'If-None-Match': next.headers.get('etag')! })
+    assert.equal(again.status, 304)
+    assert.ok(Number(again.headers.get('age')) >= 600, `${again.headers.get('age')} s`)
+    const active = await server.get('/api/tables/wares?sort=-sku&limit=5')
+    assert.ok(Number(active.headers.get('age')) < 600)
   })
 })
 

@@ -409,7 +409,7 @@ describe('a request that means harm', () => {
     await publish(Array.from({ length: 5 }, (_, index) => ({ sku: `${index}`, text: `${index}`.repeat(20_000) })))
     const listing = await get('/api/tables/wares?sort=text&limit=2&fields=sku')
     const { pagination } = (await listing.json()) as { pagination: { cursor: string | null; hasMore: boolean } }
-    assert.deepEqual([pagination.cursor, pagination.hasMore], [null, true])
+    assert.ok(pagination.hasMore && pagination.cursor !== null && pagination.cursor.length < 4096)
     const next = /<([^>]+)>; rel="next"/.exec(listing.headers.get('link') ?? '')?.[1] ?? ''
     const { records } = await json<{ records: { sku: string }[] }>(next)
     assert.deepEqual(

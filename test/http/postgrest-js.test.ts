@@ -257,6 +257,9 @@ describe('postgrest-js', () => {
     const { wares } = await served(t)
     const all = await wares().select().eq('sku', 'a1')
     assert.deepEqual(all.data, [ROWS[0]])
+    // As PostgREST has it since version 11.
+    const empty = await wares().select('').eq('sku', 'a1')
+    assert.deepEqual(empty.data, [ROWS[0]])
     const some = await wares().select('id:sku, price::text, color:data->>color, data->n->size').eq('sku', 'a1')
     assert.deepEqual(some.data, [{ id: 'a1', price: '10', color: 'red', size: 1 }])
     const again = await wares().select('name').select('sku, tags->>0').eq('sku', 'a1')

@@ -100,7 +100,7 @@ describe('a request', () => {
     const cases: readonly (readonly [string, string, RegExp])[] = [
       ['a=5', 'PGRST100', /"a" cannot be read at position 1: expected an operator/],
       ['select=a,', 'PGRST100', /"select" cannot be read at position 3/],
-      ['select=', 'PGRST100', /select must be given as text/],
+      ['order=', 'PGRST100', /order must be given as text/],
       ['order=a&order=b', 'PGRST100', /order must be given once/],
       ['limit=x', 'PGRST100', /limit must be given as a whole number/],
       ['offset=-1', 'PGRST100', /offset must be given as a whole number/],

@@ -50,18 +50,19 @@ export class Tables {
       order: query.order,
       // Else its cursors would tell how many rows are hidden before the last one.
       byKey: isByKey || seesSomeRows(target, principal),
-      offset: query.offset,
+      offset: cursor !== undefined && cursor.after === null ? cursor.seen : query.offset,
       limit: query.limit,
       after: cursor?.after ?? null,
       count: countOf(query),
     }
+    const start = cursor?.seen ?? query.offset
     const path = exchange.path.replaceAll('<', '%3C').replaceAll('>', '%3E')
     await this.#answers.send(exchange, {
       target,
       principal,
       query: resolveVisible(asked, target, principal),
       variant: '',
-      write: (answer) => writeRecords(answer, { target, query, format, path, text: exchange.query, isByKey }),
+      write: (answer) => writeRecords(answer, { target, query, format, path, text: exchange.query, isByKey, start }),
     })
   }
 
@@ -120,6 +121,8 @@ export class Tables {
 
   #find(name: string): Target | undefined {
     const { sources, snapshots } = this.#context
+    // It may be meant as `source.table`, which comes first.
+    if (name.includes('.') && sources.some((source) => name.startsWith(`${source}.`))) return undefined
     let found: Target | undefined
     for (const source of sources) {
       const mounted = snapshots.active(source)

@@ -1,3 +1,4 @@
+import { Failure } from '../../errors.ts'
 import type { Answer } from '../../query.ts'
 import { csvHeader } from '../../row-csv.ts'
 import { FORMAT_TYPES, ROW_WRITERS } from '../row-text.ts'
@@ -19,6 +20,8 @@ export interface Listing {
   readonly text: string
   /** Rows in key order can be gone on from whatever is published meanwhile. */
   readonly isByKey: boolean
+  /** How many rows are left behind before these. */
+  readonly start: number
 }
 
 /** Writes the records of one page, with where to find the next. */
@@ -50,9 +53,10 @@ export function writeRecords(
   return { status: 200, headers, body: format === 'csv' ? csvHeader(columns) + body : body }
 }
 
-function paginationOf({ total, isEstimate, hasMore }: Answer, { page, limit, offset }: TablesQuery) {
+function paginationOf({ total, isEstimate, hasMore }: Answer, { page, limit, offset, cursor }: TablesQuery) {
   return {
-    ...(page === null ? { limit, offset } : { page }),
+    // How many rows there are before a cursor is not known.
+    ...(page !== null ? { page } : cursor !== null ? { limit } : { limit, offset }),
     pageSize: limit,
     total,
     ...(isEstimate && { isEstimate }),
@@ -61,10 +65,17 @@ function paginationOf({ total, isEstimate, hasMore }: Answer, { page, limit, off
   }
 }
 
-function cursorOf({ hasMore, last }: Answer, { query, target, isByKey }: Listing): string | null {
+/** @throws Failure `answer_too_large` where a crawl would end here, and could not tell why */
+function cursorOf({ hasMore, last, rows }: Answer, { query, target, isByKey, start }: Listing): string | null {
   if (!hasMore || last === null) return null
   const snapshot = isByKey ? null : target.mounted.pointer.snapshot
-  return writeCursor({ snapshot, after: last }, query.identity)
+  const cursor = writeCursor({ snapshot, after: last, seen: start + rows.length }, query.identity)
+  if (cursor !== null || query.cursor === null) return cursor
+  throw new Failure(
+    'answer_too_large',
+    'The key of the last record is too long for a cursor behind it. Ask by page or offset, or take an export.',
+    { facts: { table: target.table.name } },
+  )
 }
 
 /** The name of a parameter as it stands in a query string. */
@@ -74,7 +85,7 @@ function nameOf(part: string): string {
 }
 
 /** RFC 8288. */
-function linkHeader({ total, hasMore }: Answer, { query, path, text }: Listing, cursor: string | null): string[] {
+function linkHeader({ total, hasMore, rows }: Answer, { query, path, text }: Listing, cursor: string | null): string[] {
   const { page, limit } = query
   const links: string[] = []
   const add = (rel: string, changes: Readonly<Record<string, string | null>>) => {
@@ -89,7 +100,8 @@ function linkHeader({ total, hasMore }: Answer, { query, path, text }: Listing, 
     // Pages of no rows would follow on one another for ever.
     const last = total === null || limit === 0 ? null : Math.max(1, Math.ceil(total / limit))
     if (hasMore && limit > 0) add('next', { page: String(page + 1) })
-    if (page > 1) add('prev', { page: String(Math.min(page - 1, last ?? Infinity)) })
+    const isBeyond = rows.length === 0 && last !== null
+    if (page > 1) add('prev', { page: String(isBeyond ? Math.min(page - 1, last) : page - 1) })
     add('first', { page: '1' })
     if (last !== null) add('last', { page: String(last) })
   }
