@@ -46,7 +46,8 @@ function layoutOf(table: TableFacts, options: TableOptions, warnings: string[]):
     return false
   }
 
-  const taken = new Set([JSON.stringify(table.key)])
+  // The key's own index has decimals as they are stored, not as they compare.
+  const taken = new Set(table.key.some((name) => types.get(name) === 'decimal') ? [] : [JSON.stringify(table.key)])
   const indexes: (readonly string[])[] = []
   for (const given of options.indexes ?? []) {
     const columns = typeof given === 'string' ? [given] : given

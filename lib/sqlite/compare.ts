@@ -314,7 +314,7 @@ export function undoCompare(db: Database, tables: readonly SqlTable[], bases: Re
   const compared = readBases(db)
   if (compared.size === 0) return
   db.transaction(() => {
-    dropIndexes(db)
+    dropIndexes(db, tables)
     for (const table of tables) setVersions(db, table, bases.get(table.name) as RowBase)
     db.exec('DELETE FROM _hf_tables; DELETE FROM _hf_log; DELETE FROM _hf_batches')
   })()

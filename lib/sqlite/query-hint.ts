@@ -8,7 +8,7 @@ const RANGES = ['gt', 'gte', 'lt', 'lte', 'like']
 /** What would make a query answerable by an index, in words that can be followed. */
 export function indexHint(table: TableInfo, query: ResolvedQuery): string {
   const columns = indexFor(query)
-  const indexes = [table.key, ...table.indexes]
+  const indexes = [sortedKey(table), ...table.indexes]
   const isThere = indexes.some((index) => columns.every((column, at) => index[at] === column))
   if (columns.length > 0 && !isThere) {
     const names = columns.map((name) => `'${name.replaceAll(/['\\]/g, '\\$&')}'`).join(', ')
@@ -40,7 +40,14 @@ function allOf(condition: ResolvedCondition): readonly ResolvedCondition[] {
   return condition.kind === 'and' ? condition.of.flatMap(allOf) : [condition]
 }
 
-/** An index has a column's cells as they are stored: of decimals and JSON that is not their order. */
+/** Of JSON, no index has the order. */
 function isPlain({ path, type }: ResolvedQuery['order'][number]['operand']): boolean {
-  return path.length === 0 && type !== 'json' && type !== 'decimal'
+  return path.length === 0 && type !== 'json'
+}
+
+/** The columns of the key that its index sorts as queries do: it has decimals as they are stored. */
+function sortedKey({ key, columns }: TableInfo): readonly string[] {
+  const decimals = columns.filter(({ type }) => type === 'decimal').map(({ name }) => name)
+  const end = key.findIndex((name) => decimals.includes(name))
+  return end < 0 ? key : key.slice(0, end)
 }

@@ -7,7 +7,7 @@ export interface OrderTerm {
   readonly sql: string
   readonly params: readonly Cell[]
   readonly weight: number
-  /** The SQL name of the column whose own cells are sorted by, as an index may have them. */
+  /** The SQL name of the column whose cells are sorted by, as an index may have them. */
   readonly column: string | null
   readonly descending: boolean
   readonly nulls: 'first' | 'last'
@@ -40,8 +40,7 @@ export function orderTerms(
   const { table, compiler, fixed } = options
   const terms: OrderTerm[] = []
   for (const [index, { operand, descending, nulls }] of query.order.entries()) {
-    const isPlain = operand.path.length === 0 && operand.type !== 'json' && operand.type !== 'decimal'
-    const column = isPlain ? table.sql(operand.column.name) : null
+    const column = operand.path.length === 0 ? table.compared(operand.column) : null
     if (column !== null && fixed.has(column)) continue
     const isNullable = column === null || options.isNullable(column)
     const cell = query.after?.[index]

@@ -1,7 +1,7 @@
 import type { Column } from '../column.ts'
 import type { Answer, ResolvedQuery, RowFacts } from '../query.ts'
 import type { TableInfo } from '../snapshot.ts'
-import type { Database } from './database.ts'
+import { quote, type Database } from './database.ts'
 import { tighten } from './query-bounds.ts'
 import { readChangeTimes, type ChangeTimes } from './query-changes.ts'
 import { Counter } from './query-count.ts'
@@ -11,7 +11,7 @@ import { RecordReader } from './query-record.ts'
 import { AnswerMaker } from './query-rows.ts'
 import type { Statements } from './query-statements.ts'
 import { ConditionCompiler, type Conjunct } from './sql-condition.ts'
-import { VERSION, type SqlTable } from './snapshot-schema.ts'
+import type { SqlTable } from './snapshot-schema.ts'
 
 const KEPT_READERS = 50
 const MAX_ROWS_AT_ONCE = 200
@@ -127,19 +127,20 @@ export class TableQueries {
 
 /** The indexes of a table that are there, the key's first. */
 function indexesOf(db: Database, table: SqlTable, info: TableInfo): IndexShape[] {
-  const names = new Set(
-    db
-      .prepare<[string], string>(`SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?`)
-      .pluck()
-      .all(table.sqlName),
-  )
-  const shapes = [
-    { name: table.keyIndex, columns: table.key.map((name) => table.sql(name)) },
-    ...info.indexes.map((columns, n) => ({
-      name: table.indexName(n),
-      columns: columns.map((name) => table.sql(name)),
-    })),
-    { name: table.changedIndex, columns: [VERSION] },
-  ]
-  return shapes.filter(({ name }) => names.has(name))
+  const cells = db
+    .prepare<[string], { name: string; column: string }>(
+      `SELECT s.name, i.name AS "column" FROM sqlite_schema AS s, pragma_index_info(s.name) AS i
+        WHERE s.type = 'index' AND s.tbl_name = ? ORDER BY s.name, i.seqno`,
+    )
+    .all(table.sqlName)
+  const configured = info.indexes.flatMap((_, n) => [table.indexName(n), table.storedIndexName(n)])
+  return [table.keyIndex, ...configured, table.changedIndex].flatMap((name) => {
+    const columns = cells.filter((cell) => cell.name === name).map(({ column }) => indexedName(column))
+    return columns.length > 0 ? [{ name, columns }] : []
+  })
+}
+
+/** As conditions and orders name it: no column of upstream's is called like ours, which need no quotes. */
+function indexedName(column: string): string {
+  return column.startsWith('_hf_') ? column : quote(column)
 }

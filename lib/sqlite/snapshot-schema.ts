@@ -14,6 +14,8 @@ export const VERSION = '_hf_version'
 export const CHANGED_AT = '_hf_changed_at'
 /** When the row was first seen under its key (epoch ms). */
 export const CREATED_AT = '_hf_created_at'
+/** Begins the names of the columns that decimals are compared by. */
+const DECIMAL = '_hf_decimal_'
 
 /** What all rows of a table have in these columns that have not changed since it was published as a whole. */
 export interface RowBase {
@@ -110,6 +112,7 @@ export class SqlTable {
   readonly key: readonly string[]
   readonly columns: readonly Column[]
   readonly #sqlNames: ReadonlyMap<string, string>
+  readonly #decimalColumns: ReadonlySet<string>
 
   constructor(options: {
     name: string
@@ -117,12 +120,15 @@ export class SqlTable {
     position: number
     key: readonly string[]
     columns: readonly Column[]
+    /** Which of its `decimalColumn`s the table has. */
+    decimalColumns?: ReadonlySet<string>
   }) {
     this.name = options.name
     this.sqlName = options.sqlName
     this.position = options.position
     this.key = options.key
     this.columns = options.columns
+    this.#decimalColumns = options.decimalColumns ?? new Set()
     const names = options.columns.map((column) => column.name)
     this.#sqlNames = new Map(sqlNames(names).map((sqlName, index) => [names[index] as string, sqlName]))
   }
@@ -135,6 +141,27 @@ export class SqlTable {
   /** Of the n-th index in `TableInfo.indexes`, from 0. `_hf_row` comes last in each, as in every SQLite index. */
   indexName(n: number): string {
     return `_hf_index_${this.position}_${n}`
+  }
+
+  /** Of another one beside it, over the cells as they are stored: made where decimals of the key are among them. */
+  storedIndexName(n: number): string {
+    return `${this.indexName(n)}_stored`
+  }
+
+  /**
+   * Holds the `decimalKey` of each cell of a decimal column: digits sort as text, and an index over a function of ours
+   * would keep the file from other programs. There only if an index has it.
+   */
+  decimalColumn(column: string): string {
+    return `${DECIMAL}${this.columns.findIndex(({ name }) => name === column) + 1}`
+  }
+
+  /** The SQL name of what the cells of a column compare and sort by; null: it has to be worked out of each. */
+  compared(column: Column): string | null {
+    if (column.type === 'json') return null
+    if (column.type !== 'decimal') return this.sql(column.name)
+    const name = this.decimalColumn(column.name)
+    return this.#decimalColumns.has(name) ? name : null
   }
 
   /**
@@ -176,6 +203,9 @@ export function readSqlTables(db: Database): SqlTable[] {
     )
     .all()
   const names = sqlNames(rows.map((row) => row.name))
+  const decimalColumns = db
+    .prepare<[string], string>(`SELECT name FROM pragma_table_info(?) WHERE name GLOB '${DECIMAL}*'`)
+    .pluck()
   return rows.map(
     (row, index) =>
       new SqlTable({
@@ -184,6 +214,7 @@ export function readSqlTables(db: Database): SqlTable[] {
         position: row.position,
         key: JSON.parse(row.key) as string[],
         columns: JSON.parse(row.columns) as Column[],
+        decimalColumns: new Set(decimalColumns.all(names[index] as string)),
       }),
   )
 }

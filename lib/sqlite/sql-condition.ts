@@ -83,9 +83,10 @@ export class ConditionCompiler {
       const name = operand.asText ? 'hf_json_text_at' : 'hf_json_key_at'
       return { sql: `${name}(${sql}, ?)`, params: [JSON.stringify(operand.path)], weight: JSON_PARSE }
     }
+    const compared = this.#table.compared(operand.column)
+    if (compared !== null) return { sql: `n.${compared}`, params: [], weight: CHEAP }
     if (operand.type === 'json') return { sql: `hf_json_key(${sql})`, params: [], weight: JSON_PARSE }
-    if (operand.type === 'decimal') return { sql: `hf_decimal(${sql})`, params: [], weight: DECIMAL }
-    return { sql, params: [], weight: CHEAP }
+    return { sql: `hf_decimal(${sql})`, params: [], weight: DECIMAL }
   }
 
   #testConjuncts(operand: ResolvedOperand, test: ResolvedTest): Conjunct[] {
@@ -96,13 +97,14 @@ export class ConditionCompiler {
     if (test.op === 'fts' || test.op === 'plfts' || test.op === 'phfts' || test.op === 'wfts') {
       return [this.#searchConjunct(parseSearch(test.op, test.value), [name], name)]
     }
-    const column = this.#table.sql(name)
     if (path.length > 0) return [conjunct]
+    const compared = this.#table.compared(operand.column)
+    const column = compared ?? this.#table.sql(name)
     if (test.op === 'is') {
       if (test.value === 'not_null') return [conjunct]
       return [{ ...conjunct, column, bound: 'eq' }]
     }
-    if (type === 'json' || type === 'decimal') return [conjunct]
+    if (compared === null) return [conjunct]
     switch (test.op) {
       case 'eq':
       case 'gt':
@@ -260,9 +262,11 @@ export class ConditionCompiler {
     }
   }
 
-  /** Whether a cell is NULL shows without working out its key; and an index shows it only of the cell itself. */
+  /** Whether a cell is NULL shows without working out its key; and an index shows it only of what it has. */
   #raw(operand: ResolvedOperand, key: Fragment): string {
-    return operand.path.length > 0 ? key.sql : `n.${this.#table.sql(operand.column.name)}`
+    if (operand.path.length > 0) return key.sql
+    const { column } = operand
+    return `n.${this.#table.compared(column) ?? this.#table.sql(column.name)}`
   }
 
   /** `nullable`: where this column is NULL, the answer is NULL. */

@@ -16,6 +16,7 @@ import {
   type Kind,
 } from '../typing.ts'
 import { every, quote, sqliteCode, type Database } from './database.ts'
+import { decimalKey } from './sql-decimal.ts'
 import { CHANGED_AT, CREATED_AT, deviates, POSITION, SqlTable, VERSION, type RowBase } from './snapshot-schema.ts'
 
 const MAX_COLUMNS = 1900
@@ -329,6 +330,9 @@ export function addStagingFunctions(db: Database): void {
   )
   db.function('hf_occurrence', { deterministic: true }, (id: unknown, n: unknown) =>
     occurrenceId(id as string, n as number),
+  )
+  db.function('hf_decimal', { deterministic: true }, (cell: unknown) =>
+    cell === null ? null : decimalKey(cell as string),
   )
 }
 

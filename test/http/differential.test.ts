@@ -19,7 +19,7 @@ interface Listing {
 test(`filters, sorts and pages over HTTP agree with plain JavaScript (seed ${SEED})`, async (t) => {
   const rows = makeRows(SEED)
   const plain = rows.map(toPlain)
-  const server = await serveReal(t)
+  const server = await serveReal(t, { site: { tables: { wares: { indexes: ['d', ['b', 'd']] } } } })
   const columns = Object.keys(TYPES)
   await server.publish(
     rows.map((cells) => Object.fromEntries(columns.map((name, index) => [name, cells[index] ?? null]))),

@@ -19,7 +19,7 @@ const seen = { bounded: 0, unbounded: 0, nonempty: 0 }
 describe(`queries, next to plain JavaScript (seed ${SEED})`, () => {
   const tables: [string, TableOptions][] = [
     ['without an index', {}],
-    ['with indexes', { indexes: ['n', ['t', 'n'], ['b', 'r', 't'], 'u', ['u', 'b']] }],
+    ['with indexes', { indexes: ['n', ['t', 'n'], ['b', 'r', 't'], 'u', ['u', 'b'], 'd', ['b', 'd']] }],
   ]
   for (const [name, table] of tables) {
     test(`find, sort and page the same rows: ${name}`, async () => {

@@ -248,7 +248,7 @@ describe('which queries are answered on the spot', () => {
     'a word that must not be there': { where: search('-common') },
     'one or the other': { where: any(is('id', 'eq', '1'), is('size', 'eq', '1')) },
     'a regular expression over a hundred rows and more': { where: all(is('country', 'eq', 'C3'), is('name', 'match', '1.*7')) },
-    'decimals, whose index is not in their order': { where: is('price', 'gt', '19990') },
+    'decimals that have no index': { where: is('price', 'gt', '19990') },
   } // prettier-ignore
 
   for (const [what, query] of Object.entries(HERE)) {
