@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { closest } from './base/closest.ts'
 import { SCOPES, seesTable, type Principal, type Scope, type TableRule } from './access.ts'
 import { Failure } from './errors.ts'
 import type { Condition } from './query.ts'
@@ -168,15 +169,39 @@ export function doubtsAbout(
     else if (table === '') continue
     else if (!tables) doubts.add(`${source} has no snapshot yet, so ${name} could not be checked.`)
     else if (!known) doubts.add(`${source} has no table ${table}. It has: ${tables.map((one) => one.name).join(', ')}.`)
-    else
-      for (const column of columnsOf(rules[name]))
-        if (!has(known, column)) doubts.add(`${name} has no column ${column}.`)
+    else for (const doubt of unknownColumns(name, rules[name], known)) doubts.add(doubt)
   }
   return [...doubts]
 }
 
-function has({ columns }: KnownTable, name: string): boolean {
-  return columns.some((column) => column.name === name)
+/**
+ * Refuses rules for columns that a table does not have, since they hide nothing. Tables that are not there yet are
+ * not looked at. `override`: how to have them all the same.
+ *
+ * @throws Failure `bad_parameter`; `bad_filter` where a filter cannot be read
+ */
+export function requireColumns(
+  rules: KeySpec['rules'],
+  tablesOf: (source: string) => readonly KnownTable[] | undefined,
+  override: string,
+): void {
+  const wrong = Object.entries(rules).flatMap(([name, rule]) => {
+    const [source, table] = splitName(name)
+    const known = tablesOf(source)?.find((candidate) => candidate.name === table)
+    return known ? unknownColumns(name, rule, known) : []
+  })
+  if (wrong.length === 0) return
+  throw bad('rules', `${wrong.join(' ')} No key was made, for it would hide less than is meant; ${override}.`)
+}
+
+function unknownColumns(table: string, rule: RuleSpec | undefined, { columns }: KnownTable): string[] {
+  const names = columns.map(({ name }) => name)
+  return columnsOf(rule)
+    .filter((column) => !names.includes(column))
+    .map((column) => {
+      const near = closest(column, names)
+      return `${table} has no column ${column}.${near === undefined ? '' : ` Did you mean ${near}?`}`
+    })
 }
 
 function columnsOf(rule: RuleSpec | undefined): string[] {

@@ -1,5 +1,5 @@
 /**
- * Asks a running Holdfast to sync, for a platform's cron job: `node scripts/refresh.ts [--wait] [source…]`.
+ * Asks a running Holdfast to sync, for a platform's cron job: `npx node scripts/refresh.ts [--wait] [source…]`.
  * Prints the run's id. With `--wait` it follows the run to its end. Exit codes: 0 done, 1 refused or failed,
  * 2 not well called.
  *

@@ -1,7 +1,7 @@
 /**
  * Writes TypeScript interfaces and zod schemas for all tables that are published in the data directory, as
- * `GET /api/types` does: `node scripts/types.ts [--out <file>]`. Needs no running server; settings are those of the
- * server. Exit codes: 0 done, 1 it could not be done, 2 not well called.
+ * `GET /api/types` does: `npx node scripts/types.ts [--out <file>]`. Needs no running server; settings are those of the
+ * server. Exit codes: 0 done, 1 it could not be done, or nothing is published; 2 not well called.
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,10 +21,15 @@ async function main(): Promise<void> {
   const out = readOut()
   const { dataDir, sources } = await loadSettings({ env: process.env, cwd: process.cwd() })
   const tables = namedTables(dataDir, [...sources.keys()])
+  if (tables.length === 0) {
+    const looked = [...sources.keys()].join(', ')
+    throw new Error(
+      `nothing is published in ${dataDir} yet, of ${looked}. Sync first, or set DATA_DIR and the sources as the server has them.`,
+    )
+  }
   const text = typeText(tables)
   if (out === undefined) process.stdout.write(text)
   else writeFileSync(out, text)
-  if (tables.length === 0) console.error(`types: nothing is published in ${dataDir} yet`)
 }
 
 /** What is published, each table under the shortest name that means it alone. */

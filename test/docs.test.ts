@@ -71,7 +71,7 @@ describe('texts', () => {
   test('`npm run …` names scripts that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
     const missing = texts.flatMap((path) =>
-      [...read(path).matchAll(/npm run ([\w:-]+)/g)]
+      [...read(path).matchAll(/npm run (?:-s )?([\w:-]+)/g)]
         .map(([, name = '']) => name)
         .filter((name) => !(name in scripts))
         .map((name) => `${path}: ${name}`),

@@ -1,5 +1,5 @@
 /**
- * Writes a typed client for one Holdfast: `node examples/client/generate.ts <url or file> [<out>]`. The document comes from
+ * Writes a typed client for one Holdfast: `npx node examples/client/generate.ts <url or file> [<out>]`. The document comes from
  * a running server, with the key in HOLDFAST_KEY, or from a file; the client goes to standard output, or to a file.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -10,9 +10,15 @@ if (from === undefined) {
   console.error('Usage: generate.ts <url or file> [<out>]')
   process.exit(2)
 }
-const text = clientText(await readDocument(from))
-if (out === undefined) process.stdout.write(text)
-else writeFileSync(out, text)
+try {
+  const text = clientText(await readDocument(from))
+  if (out === undefined) process.stdout.write(text)
+  else writeFileSync(out, text)
+} catch (error) {
+  const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException }
+  console.error(`${from}: ${cause?.code ?? cause?.message ?? message}`)
+  process.exitCode = 1
+}
 
 async function readDocument(place: string): Promise<OpenApi> {
   if (!/^https?:/.test(place)) return JSON.parse(readFileSync(place, 'utf8')) as OpenApi

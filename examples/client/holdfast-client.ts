@@ -379,6 +379,7 @@ export type KeyRequest = {
   readonly expires_in_seconds?: number
   readonly replaces?: string
   readonly overlap_seconds?: number
+  readonly force?: boolean
 }
 
 export type Mapping = {

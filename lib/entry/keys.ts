@@ -3,13 +3,13 @@ import { SCOPES, type Scope } from '../access.ts'
 import { readDuration, readRate, Unreadable } from '../config/quantity.ts'
 import { loadSettings } from '../config/load-settings.ts'
 import { Failure } from '../errors.ts'
-import { doubtsAbout, type KeyInfo, type KeySpec, type KnownTable, type RuleSpec } from '../keys.ts'
+import { doubtsAbout, requireColumns, type KeyInfo, type KeySpec, type KnownTable, type RuleSpec } from '../keys.ts'
 import { SqliteKeyStore } from '../sqlite/key-store.ts'
 import { keyLines, keyTable } from './key-listing.ts'
 import { openDataDirectory, type DataDirectory } from './parts.ts'
 import { cannotStart } from './report.ts'
 
-const USAGE = `Usage: node scripts/keys.ts <command>
+const USAGE = `Usage: npx node scripts/keys.ts <command>
 
   create --name <name> [options]    makes a key, and prints it: this once, alone on its line
     --scope <scope>                 read (the default), sync or admin; may be repeated
@@ -20,9 +20,10 @@ const USAGE = `Usage: node scripts/keys.ts <command>
     --hide <source.table.column>    does not see the column; may be repeated. Where names have dots:
                                     'source.table=column'
     --rate <rate>                   so many requests in so long, as 600/1m
-    --expires <duration>            ends after it, as 90d
+    --expires <duration>            ends after it, as 90d or 12h
     --replaces <id>                 is as this key, but for what is said here; that one ends
     --overlap <duration>            when that one ends: 24h unless told otherwise
+    --force                         though a rule names a column that its table does not have
   list [--json]                     the keys there are; as JSON, one in each line
   revoke <id>                       ends a key now
 
@@ -42,6 +43,7 @@ const CREATE = {
   expires: { type: 'string' },
   replaces: { type: 'string' },
   overlap: { type: 'string' },
+  force: { type: 'boolean' },
 } as const satisfies ParseArgsConfig['options']
 
 type Given = ReturnType<typeof parseArgs<{ options: typeof CREATE }>>['values']
@@ -97,6 +99,7 @@ function read<const Config extends ParseArgsConfig>(config: Config): ReturnType<
 interface Create {
   readonly spec: (now: number) => Partial<KeySpec>
   readonly replaces: { readonly id: string; readonly overlapMs: number } | undefined
+  readonly isForced: boolean
 }
 
 function readCreate(given: Given): Create {
@@ -122,6 +125,7 @@ function readCreate(given: Given): Create {
       replaces === undefined
         ? undefined
         : { id: idOf(replaces), overlapMs: overlap === undefined ? DAY_MS : duration('--overlap', overlap, 0) },
+    isForced: given.force === true,
   }
 }
 
@@ -153,6 +157,8 @@ function readRules(filters: readonly string[], hides: readonly string[]): Record
 }
 
 function duration(option: string, text: string, min: number): number {
+  // Of days, as likely as not.
+  if (/^[\d.]+$/.test(text)) throw new Misused(`${option} ${text}: say of what, as 90d or 12h.`)
   return readable(option, readDuration(text, 's', { min, max: 3650 * DAY_MS }))
 }
 
@@ -166,13 +172,18 @@ function idOf(text: string): string {
   return text.startsWith('hf_') ? text.slice('hf_'.length) : text
 }
 
-async function create({ publisher, settings, clock }: DataDirectory, { spec, replaces }: Create): Promise<void> {
+async function create(
+  { publisher, settings, clock }: DataDirectory,
+  { spec, replaces, isForced }: Create,
+): Promise<void> {
   const store = new SqliteKeyStore(publisher.control)
-  const { key, info } = await store.create(spec(clock.now()), replaces)
-  process.stderr.write(`The key ${info.id} for ${info.name}; it is shown this once:\n`)
-  process.stdout.write(`${key}\n`)
   const tablesOf = (source: string): readonly KnownTable[] | undefined =>
     publisher.folders.get(source)?.readPointer()?.tables
+  const asked = spec(clock.now())
+  if (!isForced) requireColumns(asked.rules ?? {}, tablesOf, 'with --force it is made all the same')
+  const { key, info } = await store.create(asked, replaces)
+  process.stderr.write(`The key ${info.id} for ${info.name}; it is shown this once:\n`)
+  process.stdout.write(`${key}\n`)
   const doubts = doubtsAbout(info, [...settings.sources.keys()], tablesOf)
   for (const doubt of doubts) process.stderr.write(`Warning: ${doubt}\n`)
 }

@@ -232,11 +232,15 @@ function report(event: RunnerEvent, directory: DataDirectory, log: Logger): void
       if (run === undefined) return
       const facts = { source: run.source, run: run.id, status: run.status, result: run.result, timings: run.timings }
       if (run.error === null) log.info(facts, 'sync ended')
-      else
-        log.warn(
-          { ...facts, code: run.error.code, reason: run.error.message },
-          'sync failed; what was published is still served',
-        )
+      else {
+        const what = run.status === 'rejected' ? 'sync refused' : 'sync failed'
+        const { code, message: reason } = run.error
+        log.warn({ ...facts, code, reason }, `${what}; what was published is still served`)
+      }
+      if (run.result !== 'published') return
+      const warnings = directory.publisher.folders.get(run.source)?.readPointer()?.warnings ?? []
+      if (warnings.length > 0)
+        log.warn({ source: run.source, run: run.id, warnings }, 'some of what is configured for tables was left out')
     }
   }
 }

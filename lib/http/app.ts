@@ -4,6 +4,7 @@ import type { Context } from './context.ts'
 import type { Exchange } from './exchange.ts'
 import { NOBODY } from './keys.ts'
 import type { Route } from './route.ts'
+import { Misfit, Misfits } from './visible-query.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
 
@@ -30,7 +31,7 @@ export function createApp(
       `There is no route ${request.path.slice(0, 200)}. GET / lists those there are.`,
     )
   })
-  app.use(answerFailure)
+  app.use(answerFailure(new Misfits(context.log)))
   return app
 }
 
@@ -93,9 +94,12 @@ function hasBody({ headers }: Request): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-const answerFailure: ErrorRequestHandler = (error, _request, response, _next) => {
-  const exchange = response.locals.exchange as Exchange
-  exchange.fail(translate(error))
+function answerFailure(misfits: Misfits): ErrorRequestHandler {
+  return (error, _request, response, _next) => {
+    const exchange = response.locals.exchange as Exchange
+    if (error instanceof Misfit) misfits.tell(exchange.principal?.id ?? '', error)
+    exchange.fail(translate(error))
+  }
 }
 
 /** What Express and its body parser throw, in our words. */

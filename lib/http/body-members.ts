@@ -42,6 +42,11 @@ export const texts: MemberRule<readonly string[]> = {
   read: (value) => (Array.isArray(value) && value.every(isText) ? value : undefined),
 }
 
+export const flag: MemberRule<boolean> = {
+  expected: 'true or false',
+  read: (value) => (typeof value === 'boolean' ? value : undefined),
+}
+
 export function seconds(max: number): MemberRule<number> {
   return {
     expected: `a whole number of seconds, 0 to ${max}`,

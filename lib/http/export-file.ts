@@ -69,11 +69,16 @@ function validatorHeaders({ mounted, isPart }: Download, tag: string): string[] 
 function contentHeaders({ file, format, name }: Download): string[] {
   return [
     'Content-Type', TYPES[format],
-    'Content-Disposition', `attachment; filename*=UTF-8''${extendedValue(name)}`,
+    'Content-Disposition', `attachment; filename="${plainName(name)}"; filename*=UTF-8''${extendedValue(name)}`,
     'Accept-Ranges', 'bytes',
     'Repr-Digest', `sha-256=:${file.sha256}:`,
     'Row-Count', String(file.rows),
   ] // prettier-ignore
+}
+
+/** For those who do not read `filename*`, as curl: what could end the text or mean a folder is left out (RFC 6266, D). */
+function plainName(text: string): string {
+  return text.replaceAll(/[^ -~]|["%*/:<>?\\|]/gu, '_').replace(/^\./, '_')
 }
 
 /** RFC 8187. */

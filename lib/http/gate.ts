@@ -4,7 +4,8 @@ import { Failure } from '../errors.ts'
 import type { TicketStore } from '../keys.ts'
 import type { Exchange } from './exchange.ts'
 import { presentedKey, presentsKey } from './keys.ts'
-import { FailedAttempts, type RateLimits } from './rate-limit.ts'
+import { FailedAttempts, type Allowance, type RateLimits } from './rate-limit.ts'
+import { KEY_NAMES } from './query.ts'
 import type { Route } from './route.ts'
 import { targetText } from './ticket-target.ts'
 
@@ -36,7 +37,7 @@ export class Gate {
     const allowance = this.#rates.take(principal)
     if (allowance) {
       exchange.addHeaders(allowance.headers)
-      if (allowance.retryAfter > 0) throw rateLimited(principal, allowance.retryAfter)
+      if (allowance.retryAfter > 0) throw rateLimited(principal, allowance)
     }
     requireScope(principal, scope)
     requireReach(principal, route)
@@ -49,7 +50,10 @@ export class Gate {
     const principal = isByTicket ? this.#ownerOfTicket(exchange) : key === undefined ? undefined : this.#keys.check(key)
     if (principal) return principal
     if (!presentsKey(headers) && !isByTicket) {
-      throw new Failure('unauthorized', 'Send a key, as X-API-Key or as Authorization: Bearer.')
+      throw new Failure(
+        'unauthorized',
+        `${keyInUrl(exchange.query)}Send a key, as X-API-Key or as Authorization: Bearer.`,
+      )
     }
     this.#failed.count(exchange.request.socket.remoteAddress ?? '')
     throw new Failure(
@@ -71,6 +75,11 @@ export class Gate {
   }
 }
 
+function keyInUrl(query: string): string {
+  const isThere = Array.from(new URLSearchParams(query).keys()).some((name) => KEY_NAMES.test(name))
+  return isThere ? 'A key does not belong into a URL, where logs would keep it. ' : ''
+}
+
 export function requireScope(principal: Principal, scope: Scope): void {
   if (principal.scopes.has(scope)) return
   throw new Failure('forbidden', `This needs a key with the scope ${scope}.`, { facts: { scope } })
@@ -80,15 +89,18 @@ export function requireScope(principal: Principal, scope: Scope): void {
 export function requireReach(principal: Principal, { reach, path }: Pick<Route, 'reach' | 'path'>): void {
   const isBeyond = reach === 'whole' ? isRestricted(principal) : reach === 'tables' && principal.rules.size > 0
   if (!isBeyond) return
+  const seesAllRows = Array.from(principal.rules.values()).every(({ filter }) => filter === null)
+  const more = seesAllRows ? ', /fetch-data and /api/changes' : ''
   throw new Failure(
     'forbidden',
-    `${path} shows more than this key may see. It can be used with /api/tables and /rest/v1.`,
+    `${path} shows more than this key may see. It can be used with /api/tables, /rest/v1, /openapi.json, /api/types${more}.`,
     { facts: { reason: 'restricted_key' } },
   )
 }
 
-function rateLimited({ rate }: Principal, retryAfter: number): Failure {
-  const allowed = rate ? `${rate.limit} requests in ${rate.windowMs / 1000} s` : 'its rate'
+function rateLimited({ rate }: Principal, { limit, retryAfter }: Allowance): Failure {
+  const of = rate?.limit === limit ? '' : ` of this process, its share of ${rate?.limit}`
+  const allowed = `${limit} requests in ${(rate?.windowMs ?? 0) / 1000} s${of}`
   return new Failure('rate_limited', `This key may make ${allowed}, and has. Try again in ${retryAfter} s.`, {
     facts: { retry_after_seconds: retryAfter },
   })

@@ -23,7 +23,7 @@ type ValueOf<Rule> = Rule extends { kind: 'text' }
 
 export type Parameters<Rules> = { readonly [Name in keyof Rules]?: ValueOf<Rules[Name]> }
 
-const KEY_NAMES = /^(x[-_])?(api[-_]?key|key|access[-_]?token|token|bearer([-_]token)?|authorization|ticket)$/i
+export const KEY_NAMES = /^(x[-_])?(api[-_]?key|key|access[-_]?token|token|bearer([-_]token)?|authorization|ticket)$/i
 
 /**
  * Reads a query string by rules, and refuses whatever they do not cover: an unknown or repeated parameter, a value of

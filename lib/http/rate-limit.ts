@@ -13,6 +13,8 @@ type Rate = NonNullable<Principal['rate']>
 export interface Allowance {
   /** Seconds until the next one is fine; 0 when this one is. */
   readonly retryAfter: number
+  /** The share of this process. */
+  readonly limit: number
   /** `RateLimit-Policy` and `RateLimit`. */
   readonly headers: readonly string[]
 }
@@ -46,6 +48,7 @@ export class RateLimits {
     const reset = Math.max(1, Math.ceil(bucket.untilFullMs / 1000))
     return {
       retryAfter: Math.ceil(waitMs / 1000),
+      limit,
       headers: [
         'RateLimit-Policy', `"default";q=${limit};w=${Math.ceil(rate.windowMs / 1000)}`,
         'RateLimit', `"default";r=${bucket.left};t=${reset}`,

@@ -23,6 +23,11 @@ export function failureOfParser(error: NodeJS.ErrnoException, maxUrlBytes: numbe
       return new Failure('payload_too_large', 'The request body has chunk extensions that are too large.')
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new Failure('request_timeout', 'The request did not arrive in time.')
+    case 'HPE_INVALID_URL':
+      return new Failure(
+        'bad_request',
+        'The request target has characters that no URL has. Percent-encode everything that is not ASCII: ü is %C3%BC.',
+      )
     default:
       return new Failure('bad_request', 'This is not HTTP/1.1 as RFC 9112 defines it.')
   }

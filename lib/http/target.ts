@@ -69,9 +69,16 @@ export function resolveTable(context: TableContext, principal: Principal, name: 
   const owner = empty.find((source) => name === source || name.startsWith(`${source}.`))
   const waiting = owner ?? (name.includes('.') ? undefined : empty[0])
   if (waiting !== undefined) throw noSnapshot(waiting, feed.fresh(waiting), principal)
-  const known = all.map((target) => shortName(target, all))
-  throw new Failure('table_not_found', `There is no table ${JSON.stringify(name.slice(0, 100))}.`, {
-    facts: { table: name.slice(0, 100), known },
+  throw tableNotFound(
+    name,
+    all.map((target) => ({ name: shortName(target, all) })),
+  )
+}
+
+export function tableNotFound(name: string, all: readonly { readonly name: string }[]): Failure {
+  const table = name.slice(0, 100)
+  return new Failure('table_not_found', `There is no table ${JSON.stringify(table)}.`, {
+    facts: { table, known: all.map((one) => one.name) },
   })
 }
 

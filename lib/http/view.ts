@@ -44,6 +44,15 @@ export function shownTarget(
   return { ...target, table: { ...table, columns }, isNarrowed: true, isPart }
 }
 
+/** A table without the columns that somebody does not see; undefined where they do not see what its rows are called. */
+export function shownSchema<Shown extends Target>(target: Shown, principal: Principal): Shown | undefined {
+  const { source, table } = target
+  const hidden = ruleOf(principal, source, table.name)?.hidden ?? []
+  if (hidden.length === 0) return target
+  if (table.key.some((name) => hidden.includes(name))) return undefined
+  return { ...target, table: { ...table, columns: table.columns.filter(({ name }) => !hidden.includes(name)) } }
+}
+
 /** A selection, cut to the rows there are. */
 export function viewOf({ source, table, isNarrowed }: ShownTarget, selection: Selection): RowView {
   const { from, format } = selection

@@ -2,7 +2,10 @@ import { ruleOf, type Principal } from '../access.ts'
 import { Failure } from '../errors.ts'
 import type { Query, ResolvedQuery } from '../query.ts'
 import { resolveQuery } from '../resolve-query.ts'
+import type { HttpLog } from './log.ts'
 import type { Target } from './target.ts'
+
+const MAX_TOLD = 1000
 
 const ALL: Query = {
   outputs: ['*'], where: null, order: [], byKey: true, offset: 0, limit: 0, after: null, count: 'none',
@@ -22,14 +25,37 @@ export function resolveVisible(query: Query, target: Target, principal: Principa
     resolveQuery({ ...ALL, where: rule.filter }, table, undefined)
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause
-    throw new Failure(
-      'forbidden',
-      `What this key may see of ${source}.${table.name} cannot be made out since the table has changed. Ask for another key.`,
-      { facts: { reason: 'restricted_key' }, cause },
-    )
+    throw new Misfit(`${source}.${table.name}`, cause)
   }
   const isEstimated = query.count === 'planned' || query.count === 'estimated'
   return resolveQuery(isEstimated ? { ...query, count: 'exact' } : query, table, rule)
+}
+
+/** A key's filter does not fit its table. The cause says more than the key may know. */
+export class Misfit extends Failure {
+  constructor(table: string, cause: Failure) {
+    super(
+      'forbidden',
+      `What this key may see of ${table} cannot be made out: its filter does not fit the table (any more). Ask for another key.`,
+      { facts: { reason: 'restricted_key' }, cause },
+    )
+  }
+}
+
+/** Tells operators of keys that open less than was meant, each once. */
+export class Misfits {
+  readonly #log: Pick<HttpLog, 'warn'>
+  readonly #told = new Set<string>()
+
+  constructor(log: Pick<HttpLog, 'warn'>) {
+    this.#log = log
+  }
+
+  tell(key: string, { message, cause }: Misfit): void {
+    if (this.#told.has(key) || this.#told.size >= MAX_TOLD) return
+    this.#told.add(key)
+    this.#log.warn({ key, reason: (cause as Failure).message }, message)
+  }
 }
 
 /** Whether a principal sees only some rows of a table. */

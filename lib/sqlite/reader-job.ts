@@ -19,3 +19,6 @@ export interface ReaderRequest {
 export type ReaderReply =
   | { readonly id: number; readonly answer: Answer }
   | { readonly id: number; readonly failure: { code: FailureCode; message: string; facts: Facts; stack?: string } }
+
+/** What a reader process says: that it has started, once, and then an answer for each request. */
+export type ReaderMessage = { readonly isReady: true } | ReaderReply

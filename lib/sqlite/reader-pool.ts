@@ -3,11 +3,13 @@ import { Failure } from '../errors.ts'
 import type { Answer, QueryOptions } from '../query.ts'
 import type { Settings } from '../settings.ts'
 import { indexHint } from './query-hint.ts'
-import type { ReaderJob, ReaderReply, ReaderRequest } from './reader-job.ts'
+import type { ReaderJob, ReaderMessage, ReaderRequest } from './reader-job.ts'
 import { FairQueue } from './reader-queue.ts'
 
 const MAX_WAITING = 64
 const IDLE_MS = 30_000
+/** A process that has not started by then never will. */
+const START_MS = 30_000
 
 export type ReaderSettings = Pick<Settings, 'queryReaders' | 'queryDeadlineMs' | 'answerMaxBytes'>
 
@@ -29,12 +31,16 @@ interface Job {
 interface Reader {
   readonly child: ChildProcess
   job: Job | undefined
-  idleTimer: NodeJS.Timeout | undefined
+  /** It has started: what it is given before is kept until then, and can be taken back. */
+  isReady: boolean
+  /** Ends it, unless it starts or is asked something in time. */
+  timer: NodeJS.Timeout | undefined
 }
 
 /**
  * Reader processes, started when there is something for them to do, and gone some time after there was. A query that
- * is over its deadline, or that nobody waits for any more, is ended together with the process that runs it.
+ * is over its deadline, or that nobody waits for any more, is ended together with the process that runs it; one that is
+ * still starting is left to start, or no query would ever find one that has.
  */
 export class ReaderPool implements QueryReaders, Disposable {
   readonly #settings: ReaderSettings
@@ -103,7 +109,8 @@ export class ReaderPool implements QueryReaders, Disposable {
 
   #dispatch(): void {
     while (!this.#isDisposed && this.#queue.size > 0) {
-      const idle = [...this.#readers].find(({ job }) => job === undefined)
+      const free = [...this.#readers].filter(({ job }) => job === undefined)
+      const idle = free.find(({ isReady }) => isReady) ?? free[0]
       if (idle === undefined && this.#readers.size >= this.#settings.queryReaders) return
       const job = this.#queue.next()
       if (job === undefined) return
@@ -112,10 +119,15 @@ export class ReaderPool implements QueryReaders, Disposable {
   }
 
   #give(reader: Reader, job: Job): void {
-    clearTimeout(reader.idleTimer)
     reader.job = job
     job.reader = reader
     reader.child.ref()
+    if (!reader.isReady) return
+    clearTimeout(reader.timer)
+    this.#send(reader, job)
+  }
+
+  #send(reader: Reader, job: Job): void {
     const request: ReaderRequest = { id: job.id, job: job.job, maxBytes: this.#settings.answerMaxBytes }
     // What cannot be sent shows in the end of the process, which is reported there.
     reader.child.send(request, () => {})
@@ -127,17 +139,25 @@ export class ReaderPool implements QueryReaders, Disposable {
       execArgv: [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
-    const reader: Reader = { child, job: undefined, idleTimer: undefined }
+    const timer = setTimeout(() => child.kill('SIGKILL'), START_MS).unref()
+    const reader: Reader = { child, job: undefined, isReady: false, timer }
     this.#readers.add(reader)
-    child.on('message', (reply: ReaderReply) => this.#hear(reader, reply))
+    child.on('message', (message: ReaderMessage) => this.#hear(reader, message))
     child.once('exit', (code, signal) => this.#gone(reader, `it ended with ${signal ?? `code ${code}`}`))
     child.once('error', (error) => this.#gone(reader, error.message, error))
     child.channel?.unref()
     return reader
   }
 
-  #hear(reader: Reader, reply: ReaderReply): void {
+  #hear(reader: Reader, reply: ReaderMessage): void {
     const { job } = reader
+    if ('isReady' in reply) {
+      reader.isReady = true
+      clearTimeout(reader.timer)
+      if (job === undefined) this.#rest(reader)
+      else this.#send(reader, job)
+      return
+    }
     if (job === undefined || job.id !== reply.id) return
     this.#release(reader)
     if ('answer' in reply) job.resolve(reply.answer)
@@ -147,14 +167,18 @@ export class ReaderPool implements QueryReaders, Disposable {
       if (stack !== undefined) cause.stack = stack
       job.reject(new Failure(code, message, { facts, cause }))
     }
-    reader.child.unref()
-    reader.idleTimer = setTimeout(() => this.#end(reader), this.#idleMs).unref()
+    this.#rest(reader)
     this.#dispatch()
+  }
+
+  #rest(reader: Reader): void {
+    reader.child.unref()
+    if (reader.isReady) reader.timer = setTimeout(() => this.#end(reader), this.#idleMs).unref()
   }
 
   #gone(reader: Reader, why: string, cause?: Error): void {
     this.#readers.delete(reader)
-    clearTimeout(reader.idleTimer)
+    clearTimeout(reader.timer)
     const { job } = reader
     if (job !== undefined) {
       this.#release(reader)
@@ -174,7 +198,8 @@ export class ReaderPool implements QueryReaders, Disposable {
     if (this.#queue.remove(job) || job.reader === undefined) return
     const { reader } = job
     this.#release(reader)
-    this.#end(reader)
+    if (reader.isReady) this.#end(reader)
+    else this.#rest(reader)
     this.#dispatch()
   }
 
@@ -188,7 +213,7 @@ export class ReaderPool implements QueryReaders, Disposable {
   /** In the midst of a statement a process hears of nothing but this. */
   #end(reader: Reader): void {
     this.#readers.delete(reader)
-    clearTimeout(reader.idleTimer)
+    clearTimeout(reader.timer)
     reader.child.kill('SIGKILL')
   }
 }

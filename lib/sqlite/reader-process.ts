@@ -4,7 +4,7 @@ import { Failure, toFailure } from '../errors.ts'
 import type { TableInfo } from '../snapshot.ts'
 import { openSnapshot, sqliteCode, type Database } from './database.ts'
 import { QueryEngine } from './query-engine.ts'
-import type { ReaderReply, ReaderRequest } from './reader-job.ts'
+import type { ReaderMessage, ReaderReply, ReaderRequest } from './reader-job.ts'
 import { checkFormat } from './snapshot-schema.ts'
 
 /**
@@ -87,3 +87,4 @@ process.on('message', (request: ReaderRequest) => {
   // Whoever asked may be gone by now; what follows then is `disconnect`.
   process.send?.(reply(request), undefined, undefined, () => {})
 })
+process.send?.({ isReady: true } satisfies ReaderMessage, undefined, undefined, () => {})

@@ -88,6 +88,22 @@ describe('examples/client', () => {
     assert.match(stdout, /There is no such run: run_not_found\./)
   })
 
+  test('the example says in one line that nobody answers, or that the key is wrong', async (t) => {
+    const { url } = await serveCities(t)
+    const script = `${FOLDER}example.ts`
+    const attempts: [string, RegExp][] = [
+      [url, /^http:\S+ says unauthorized: .*\n$/],
+      ['http://127.0.0.1:1', /^http:\S+ does not answer: .+\n$/],
+    ]
+    for (const [place, words] of attempts) {
+      await assert.rejects(run(process.execPath, [script, place], { env: { HOLDFAST_KEY: 'wrong' } }), (error) => {
+        const { code, stderr } = error as { code: number; stderr: string }
+        assert.match(stderr, words)
+        return code === 1
+      })
+    }
+  })
+
   test('generate.ts makes one that type-checks, whatever tables and columns are called', async (t) => {
     const server = await serveReal(t)
     await server.publish([{ sku: 'a', 'a.b "c"': 'x', limit: 'y', __proto__x: 'z', größe: 1 }], { name: 'Wäres "2"/*' })

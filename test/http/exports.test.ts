@@ -77,7 +77,10 @@ describe('an export', () => {
       assert.equal(headers['content-encoding'], undefined)
       assert.equal(headers['snapshot-id'], server.site.pointer().snapshot)
       assert.match(headers['cache-control'] ?? '', /private.*immutable.*no-transform/)
-      assert.equal(headers['content-disposition'], `attachment; filename*=UTF-8''wares.${format}`)
+      assert.equal(
+        headers['content-disposition'],
+        `attachment; filename="wares.${format}"; filename*=UTF-8''wares.${format}`,
+      )
 
       const head = await ask(server.port, path, { method: 'HEAD', headers: key })
       assert.deepEqual({ ...head.headers, date: '', 'x-request-id': '' }, { ...headers, date: '', 'x-request-id': '' })
@@ -154,6 +157,7 @@ describe('an export', () => {
       if (asked === name) assert.equal(await locate(server, 'csv', name), path)
       const answer = await ask(server.port, path, { headers: key })
       assert.equal(answer.body.toString(), 'id\r\n1\r\n2\r\n', name)
+      assert.match(answer.headers['content-disposition']!, /^attachment; filename="[^"%\\/]+\.csv"; /)
       const saved = /filename\*=UTF-8''([\w!#$&+.^`|~%-]+)$/.exec(answer.headers['content-disposition']!)?.[1]
       assert.equal(decodeURIComponent(saved!), `${asked}.csv`)
     }

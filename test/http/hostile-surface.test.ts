@@ -178,7 +178,9 @@ describe('a key with a filter, hidden columns and limits', () => {
   test('is refused without a word on the filter once that does not fit the table any more', async (t) => {
     for (const filter of ['gone=eq.DE', 'price=eq.notANumber', 'country=cs.{DE}']) {
       const rules = { 'wares.wares': { filter, hidden: ['secret'] } }
-      const { partner, errors } = await served(t, { word: 'abcdef', rows: 1 }, { rules })
+      const warned: object[] = []
+      const log = { debug() {}, info() {}, error() {}, warn: (facts: object) => void warned.push(facts) }
+      const { partner, errors, id } = await served(t, { word: 'abcdef', rows: 1 }, { rules }, { log })
       for (const path of ['/api/tables/wares', '/api/tables/wares/w-001']) {
         const problem = assertProblem(await partner(path), 403, 'forbidden')
         assert.doesNotMatch(JSON.stringify(problem), /gone|DE|notANumber|secret|country|price/)
@@ -187,6 +189,8 @@ describe('a key with a filter, hidden columns and limits', () => {
       assert.equal(status, 403)
       assert.doesNotMatch(String(body), /gone|DE|notANumber|secret|country|price/)
       assert.deepEqual(errors, [])
+      assert.equal(warned.length, 1, 'operators are told, once')
+      assert.match(JSON.stringify(warned), new RegExp(id))
     }
   })
 

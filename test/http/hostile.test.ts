@@ -76,6 +76,12 @@ describe('a request that is not right', () => {
     })
   }
 
+  test('is told that a URL is ASCII', async (t) => {
+    const { port } = await serve(t)
+    const answer = parse(await askRaw(port, `GET /fetch-data?name=Zürich HTTP/1.1\r\n${HEAD}\r\n`))
+    assert.match(assertProblem(answer, 400, 'bad_request').detail, /Percent-encode/)
+  })
+
   test('is fine in forms that are rare', async (t) => {
     const { port } = await serve(t)
     const rare: [string, number][] = [

@@ -61,9 +61,14 @@ describe('/api/keys', () => {
   })
 
   test('tells of names that are not there', async (t) => {
-    const { post } = await site(t)
+    const { post, keyStore } = await site(t)
     const hidden = { 'cities.cities': ['nmae'], 'cities.towns': ['x'], 'shop.orders': ['x'] }
-    const { warnings } = (await (await post('/api/keys', { name: 'x', hidden })).json()) as { warnings: string[] }
+    const refused = await post('/api/keys', { name: 'x', hidden })
+    assert.equal(refused.status, 400)
+    assert.match(await refused.text(), /no column nmae\. Did you mean name\?/)
+    assert.deepEqual(keyStore.list(), [])
+    const made = await post('/api/keys', { name: 'x', hidden, force: true })
+    const { warnings } = (await made.json()) as { warnings: string[] }
     assert.equal(warnings.length, 3)
     assert.match(warnings.join('\n'), /no column nmae[^]*no table towns[^]*no source shop/)
   })

@@ -123,6 +123,15 @@ describe('an answer to a key with a rate', () => {
     }
   })
 
+  test('is told as the share that this process has of it', async (t) => {
+    const keys = storedKeys(t)
+    const { port } = await serve(t, { ...keys.parts, settings: { webConcurrency: 2 } })
+    const { headers } = await keys.make({ rate: { limit: 2, windowMs: MINUTE } })
+    assert.equal(rateOf(await ask(port, '/status', { headers }))[0], '"default";q=1;w=60')
+    const { detail } = assertProblem(await ask(port, '/status', { headers }), 429, 'rate_limited')
+    assert.match(detail, /may make 1 requests in 60 s of this process, its share of 2,/)
+  })
+
   test('is not there without a rate', async (t) => {
     const { port } = await serve(t)
     for (const path of ['/fetch-data', '/status', '/health']) {

@@ -324,6 +324,11 @@ describe('a failure', () => {
     assert.equal(tell(far).hint, 'There is: country, name')
   })
 
+  test('says what would make a slow query fast', () => {
+    const slow = new Failure('query_deadline', 'Slow.', { facts: { hint: 'Add indexes.' } })
+    assert.equal(tell(slow).hint, 'Add indexes.')
+  })
+
   test('a bug tells nothing of itself', () => {
     const error = tell(new Failure('internal', 'secret', { facts: { known: ['secret'] } }))
     assert.equal(error.code, 'PGRSTX00')

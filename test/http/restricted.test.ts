@@ -180,6 +180,29 @@ describe('a key with hidden columns', () => {
     )
   })
 
+  test('gets types and mappings of what it sees; there are none of a table whose key is hidden', async (t) => {
+    const { ask: get, json } = await site(t, {
+      rules: { ...spec.rules, 'shop.orders': { filter: 'id=eq.1', hidden: ['id'] } },
+    })
+    const text = String((await get('/api/types')).body)
+    assert.match(text, /interface Cities \{\n {2}"id": .*\n {2}"country": .*\n\}/)
+    assert.doesNotMatch(text, /orders/i)
+    const { mappings } = await json<{ mappings: { tableId: string; fields: object }[] }>('/api/mappings')
+    assert.deepEqual(
+      mappings.map(({ tableId, fields }) => [tableId, Object.keys(fields).length]),
+      [['cities', 2], ['salaries', 3], ['wares', 3]],
+    ) // prettier-ignore
+    const { known } = assertProblem(await get('/api/mappings/orders'), 404, 'table_not_found')
+    assert.deepEqual(known, ['cities', 'salaries', 'wares'])
+  })
+
+  test('is told what it can use where it is refused', async (t) => {
+    const { ask: get } = await site(t, spec)
+    assert.match(assertProblem(await get('/status'), 403, 'forbidden').detail, /\/api\/types, \/fetch-data/)
+    const some = await site(t, { rules: { 'cities.cities': { filter: 'country=eq.CH', hidden: [] } } })
+    assert.doesNotMatch(assertProblem(await some.ask('/status'), 403, 'forbidden').detail, /fetch-data/)
+  })
+
   test('gets other tables as they are, and no route that shows all', async (t) => {
     const { ask: get, act, port } = await site(t, spec)
     const own = await get('/fetch-data?source=shop')

@@ -62,6 +62,15 @@ const BAD: readonly { name: string; content: string | Buffer; code: string; says
   },
 ]
 
+test('what is configured for tables and is not there is told of when it was published', async () => {
+  await using site = new Site({ source: `key: ['sku'], tables: { wares: { indexes: ['prcie'] }, waers: {} }` })
+  site.write(ROWS)
+  const { code, output } = await site.once()
+  assert.equal(code, 0, output)
+  assert.match(output, /left out, because there is no column [^]*prcie/)
+  assert.match(output, /waers/)
+})
+
 describe('a bad file is refused, with the reason, and the old data goes on being served', () => {
   const site = new Site()
   let server: Server
@@ -81,6 +90,7 @@ describe('a bad file is refused, with the reason, and the old data goes on being
 
       assert.equal(code, bad.exit, output)
       assert.match(output, bad.says)
+      assert.match(output, bad.code === 'snapshot_rejected' ? /sync refused/ : /sync failed/)
       const status = (await (await server.get('/status')).json()) as {
         sources: { state: string; last_error: { code: string; message: string } }[]
       }

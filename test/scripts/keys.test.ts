@@ -28,7 +28,7 @@ describe('scripts/keys.ts', () => {
     site.write([{ sku: 'a', price: 1 }])
     assert.equal((await site.once()).code, 0)
     const made = await keys(
-      site, 'create', '--name', 'a partner', '--table', 'wares.wares', '--hide', 'wares.wares.price', '--hide', 'wares.wares.prcie',
+      site, 'create', '--name', 'a partner', '--table', 'wares.wares', '--hide', 'wares.wares.price', '--hide', 'wares.wares.prcie', '--force',
       '--filter', 'wares.wares=sku=eq.a', '--rate', '600/1m', '--expires', '90d',
     ) // prettier-ignore
     assert.equal(made.code, 0, made.stderr)
@@ -54,6 +54,24 @@ describe('scripts/keys.ts', () => {
     assert.ok(!stdout.includes(next.stdout.trim().slice(12)))
   })
 
+  test('is refused where a rule names a column that is not there, unless the table is not there yet', async () => {
+    await using site = new Site()
+    site.write([{ sku: 'a', price: 1 }])
+    const early = await keys(site, 'create', '--name', 'early', '--hide', 'wares.wares.prcie')
+    assert.equal(early.code, 0, early.stderr)
+    assert.match(early.stderr, /no snapshot yet/)
+    assert.equal((await site.once()).code, 0)
+    for (const rule of [
+      ['--hide', 'wares.wares.prcie'],
+      ['--filter', 'wares.wares=prcie=eq.1'],
+    ]) {
+      const { code, stdout, stderr } = await keys(site, 'create', '--name', 'x', ...rule)
+      assert.deepEqual([code, stdout], [64, ''])
+      assert.match(stderr, /no column prcie\. Did you mean price\?.*--force/)
+    }
+    assert.equal((await keys(site, 'list', '--json')).stdout.trim().split('\n').length, 1)
+  })
+
   test('says what is wrong, and makes nothing', async () => {
     await using site = new Site()
     site.write([])
@@ -65,6 +83,8 @@ describe('scripts/keys.ts', () => {
       [['create', '--name', 'x', '--table', 'wares'], 64, /source\.table/],
       [['create', '--name', 'x', '--rate', 'many'], 64, /a rate, such as/],
       [['create', '--name', 'x', '--filter', 'wares.wares=sku=is.a'], 64, /sku/],
+      [['create', '--name', 'x', '--expires', '90'], 64, /90d/],
+      [['create', '--replaces', 'nobody22', '--overlap', '24'], 64, /12h/],
       [['revoke'], 64, /the id of one key/],
       [['revoke', 'nobody22'], 1, /no key/],
     ]

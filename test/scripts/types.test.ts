@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { typeText } from '../../lib/type-text.ts'
@@ -35,9 +35,13 @@ describe('scripts/types.ts', () => {
 
   test('says so where nothing is published, and where it is not well called', async () => {
     using empty = tempFolder()
-    const nothing = await run(empty.path)
-    assert.equal(nothing.code, 0)
+    using out = tempFolder()
+    writeFileSync(out.file('types.ts'), 'what was there')
+    const nothing = await run(empty.path, ['--out', out.file('types.ts')])
+    assert.equal(nothing.code, 1)
     assert.match(nothing.stderr, /nothing is published/)
+    assert.ok(nothing.stderr.includes(`${empty.path} yet, of cities.`))
+    assert.equal(readFileSync(out.file('types.ts'), 'utf8'), 'what was there')
     const wrong = await run(empty.path, ['--into', 'x'])
     assert.equal(wrong.code, 2)
     assert.match(wrong.stderr, /Usage/)

@@ -1,6 +1,7 @@
 /** In place of `reader-process.ts`: does what the name of the query's table says. */
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ReaderReply, ReaderRequest } from '../../lib/sqlite/reader-job.ts'
+import type { ReaderMessage, ReaderReply, ReaderRequest } from '../../lib/sqlite/reader-job.ts'
 
 process.on('disconnect', () => process.exit())
 process.on('message', (request: ReaderRequest) => {
@@ -23,3 +24,8 @@ process.on('message', (request: ReaderRequest) => {
   }
   void sleep(what === 'slow' ? 50 : 0).then(() => process.send?.(reply))
 })
+
+// Has not started before this file is there.
+const gate = process.env.READER_GATE
+while (gate !== undefined && !existsSync(gate)) await sleep(5)
+process.send?.({ isReady: true } satisfies ReaderMessage)

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { Failure } from '../../lib/errors.ts'
-import type { Query } from '../../lib/query.ts'
+import type { Answer, Query } from '../../lib/query.ts'
 import { resolveQuery } from '../../lib/resolve-query.ts'
 import type { TableInfo } from '../../lib/snapshot.ts'
 import type { ReaderJob } from '../../lib/sqlite/reader-job.ts'
 import { ReaderPool, type ReaderSettings } from '../../lib/sqlite/reader-pool.ts'
 import { until } from '../support/holdfast.ts'
+import { tempFolder } from '../support/temp.ts'
 import { any, by, EVERYTHING, is, QuerySite, type QuerySiteOptions } from './query-site.ts'
 
 const SETTINGS: ReaderSettings = { queryReaders: 2, queryDeadlineMs: 60_000, answerMaxBytes: 1e6 }
@@ -29,6 +31,17 @@ function job(name: string): ReaderJob {
 function ask(pool: ReaderPool, name: string, options: { principal?: string; signal?: AbortSignal } = {}) {
   const { principal = 'one', signal = new AbortController().signal } = options
   return pool.run(job(name), { principal, signal })
+}
+
+/** Until one has started, however long that takes. */
+async function started(run: () => Promise<Answer>): Promise<void> {
+  for (;;) {
+    try {
+      return void (await run())
+    } catch (error) {
+      if (!failsWith('query_deadline')(error)) throw error
+    }
+  }
 }
 
 const LARGE: QuerySiteOptions = {
@@ -95,6 +108,7 @@ describe('reader processes', () => {
 
   test('a query that does not end is killed at its deadline, and told which index would help', async () => {
     using pool = pretending({ queryDeadlineMs: 500, queryReaders: 1 })
+    await started(() => ask(pool, 'quick'))
     const { table } = job('hang')
     const asked = { ...EVERYTHING, where: is('id', 'eq', '1') }
     const wide = { ...table, key: ['other'], columns: [...table.columns, { name: 'name', type: 'text' as const }] }
@@ -118,18 +132,37 @@ describe('reader processes', () => {
     using pool = new ReaderPool({ ...SETTINGS, queryDeadlineMs: 1000 })
     const query = resolveQuery(ENDLESS, site.table, undefined)
     const path = site.site.folder().file(site.site.pointer().file)
-    const running = pool.run(
-      { path, table: site.table, query },
-      { principal: 'a', signal: new AbortController().signal },
-    )
+    const options = { principal: 'a', signal: new AbortController().signal }
+    const first = resolveQuery({ ...EVERYTHING, limit: 1 }, site.table, undefined)
+    await started(() => pool.run({ path, table: site.table, query: first }, options))
+    const running = pool.run({ path, table: site.table, query }, options)
     const { pids } = pool.state
     await assert.rejects(running, failsWith('query_deadline'))
     await goneAll(pids)
     assert.deepEqual(pool.state, { pids: [], running: 0, waiting: 0 })
   })
 
+  test('one that is still starting at the deadline is left to start, for the next', async () => {
+    using folder = tempFolder()
+    process.env.READER_GATE = folder.file('open')
+    try {
+      using pool = pretending({ queryDeadlineMs: 300, queryReaders: 1 })
+      await assert.rejects(ask(pool, 'quick'), failsWith('query_deadline'))
+      const { pids } = pool.state
+      assert.equal(pids.length, 1)
+      await assert.rejects(ask(pool, 'quick'), failsWith('query_deadline'))
+      assert.deepEqual(pool.state, { pids, running: 0, waiting: 0 })
+      assert.ok(isAlive(pids[0]!))
+      writeFileSync(folder.file('open'), '')
+      await started(() => ask(pool, 'quick'))
+    } finally {
+      delete process.env.READER_GATE
+    }
+  })
+
   test('a query nobody waits for any more is ended, running or waiting', async () => {
     using pool = pretending({ queryReaders: 1 })
+    await started(() => ask(pool, 'quick'))
     const [first, second] = [new AbortController(), new AbortController()]
     const running = ask(pool, 'hang', { signal: first.signal })
     const waiting = ask(pool, 'hang', { signal: second.signal })

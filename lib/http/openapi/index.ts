@@ -1,6 +1,7 @@
 import type { Principal } from '../../access.ts'
 import type { Context } from '../context.ts'
 import { JSON_TYPE } from '../exchange.ts'
+import { NO_ORIGIN } from '../origin.ts'
 import { VARY } from '../representation.ts'
 import type { Route } from '../route.ts'
 import { openApiDocument } from './document.ts'
@@ -17,28 +18,35 @@ export class OpenApi {
   readonly #context: Context
   readonly #routes: readonly Route[]
   readonly #documents = new Map<string, Promise<Rendered>>()
-  #page: Rendered | undefined
+  #pageText: string | undefined
+  readonly #pages = new Map<string, Rendered>()
 
   constructor(context: Context, routes: readonly Route[]) {
     this.#context = context
     this.#routes = routes
   }
 
-  /** The page that everybody may read: nothing of the tables that are mirrored here. */
-  page(): Rendered {
-    if (!this.#page) {
-      const { version } = this.#context
-      const document = openApiDocument({
-        routes: this.#routes,
-        tables: [],
-        version,
-        values: SAMPLE_VALUES,
-        principal: null,
-      })
+  /**
+   * The page that everybody may read: nothing of the tables that are mirrored here. Its examples are for this origin, or
+   * for a made-up one where it was asked for under too many: whoever asks needs no key.
+   */
+  page(origin: string): Rendered {
+    const isKept = this.#pages.has(origin) || this.#pages.size < MAX_KEPT
+    const shown = isKept ? origin : NO_ORIGIN
+    let page = this.#pages.get(shown)
+    if (!page) {
       const headers = ['Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding']
-      this.#page = new Rendered(docsPage(document), { type: 'text/html; charset=utf-8', headers })
+      const text = (this.#pageText ??= this.#makePage()).replaceAll(NO_ORIGIN, () => shown)
+      page = new Rendered(text, { type: 'text/html; charset=utf-8', headers })
+      this.#pages.set(shown, page)
     }
-    return this.#page
+    return page
+  }
+
+  #makePage(): string {
+    const { version } = this.#context
+    const values = SAMPLE_VALUES
+    return docsPage(openApiDocument({ routes: this.#routes, tables: [], version, values, principal: null }))
   }
 
   /** What there is for one key: made once for all that see the same of the same snapshots. */

@@ -1,4 +1,6 @@
 import type { OpenApiDocument, Operation, Parameter, Reference, RequestExample, Response } from './document-types.ts'
+import { NO_ORIGIN } from '../origin.ts'
+import { routeAnchor } from '../route-anchor.ts'
 import { COMMON_HEADERS, RATE_HEADERS, type HeaderName } from './headers.ts'
 import { kindOf, schemaSection } from './page-schemas.ts'
 import { STYLE } from './page-style.ts'
@@ -16,7 +18,7 @@ const SILENT_HEADERS = [...COMMON_HEADERS, ...RATE_HEADERS]
 const COMMON_TEXT =
   'Failures that are not listed again below, since all that need a key can have them: 400 `bad_request` and `unknown_parameter`, 401 `unauthorized`, 403 `forbidden`, 429 `rate_limited`, 500 `internal`.'
 
-/** A document as a page to read: one file, nothing to load, no script. */
+/** A document as a page to read: one file, nothing to load, no script. Examples are for `NO_ORIGIN`. */
 export function docsPage(document: OpenApiDocument): string {
   const places = placesOf(document)
   const { title, version, description } = document.info
@@ -71,7 +73,8 @@ function badge(method: string): string {
 function article({ method, path, operation }: Place, document: OpenApiDocument): string {
   const [scope] = Object.values(operation.security[0] ?? {})
   const needs = scope ? `scope ${scope.join()}` : 'no key'
-  return `<article id="${anchor(operation.operationId)}"><h3>${badge(method)}${code(path)}<span class="scope">${escape(needs)}</span></h3>
+  const place = routeAnchor({ method: method === 'get' ? 'GET' : 'POST', path })
+  return `<article id="${anchor(operation.operationId)}"><h3 id="${place}">${badge(method)}${code(path)}<span class="scope">${escape(needs)}</span></h3>
 ${paragraphs(operation.description)}
 ${parametersOf(operation.parameters ?? [], document)}
 ${bodyOf(operation)}
@@ -118,7 +121,7 @@ function curl({ method, path, headers = {}, body, type }: Omit<RequestExample, '
     ...Object.entries(headers).map(([name, value]) => `-H '${name}: ${value}'`),
     ...(body === undefined ? [] : [`-H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`]),
   ]
-  return `curl ${options.map((option) => `${option} `).join('')}'http://localhost:3000${path.replaceAll("'", '%27')}'`
+  return `curl ${options.map((option) => `${option} `).join('')}'${NO_ORIGIN}${path.replaceAll("'", '%27')}'`
 }
 
 function answersOf({ responses }: Operation, document: OpenApiDocument): string {

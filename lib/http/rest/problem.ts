@@ -1,7 +1,7 @@
+import { closest } from '../../base/closest.ts'
 import type { Failure, FailureCode } from '../../errors.ts'
 import { JSON_TYPE } from '../exchange.ts'
 import { problemOf, type Problem } from '../problem.ts'
-import { closest } from './closest.ts'
 
 /** PostgREST's codes, and PostgreSQL's where it hands those on. */
 const CODES: Partial<Readonly<Record<FailureCode, string>>> = {
@@ -61,6 +61,7 @@ function detailsOf({ code, facts }: Failure, requestId: string): string | null {
 
 function hintOf({ code, facts }: Failure): string | null {
   const { known } = facts
+  if (code === 'query_deadline') return typeof facts.hint === 'string' ? facts.hint : null
   if (code === 'internal' || !Array.isArray(known) || known.length === 0) return null
   const names = known as readonly string[]
   const asked = [facts.column, facts.table, facts.name].find((name) => typeof name === 'string')

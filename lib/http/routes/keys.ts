@@ -1,6 +1,6 @@
 import { SCOPES, type Scope } from '../../access.ts'
-import { doubtsAbout, type KeyInfo, type KeySpec, type RuleSpec } from '../../keys.ts'
-import { byName, rate, readMembers, seconds, text, texts, type MemberRule } from '../body-members.ts'
+import { doubtsAbout, requireColumns, type KeyInfo, type KeySpec, type RuleSpec } from '../../keys.ts'
+import { byName, flag, rate, readMembers, seconds, text, texts, type MemberRule } from '../body-members.ts'
 import type { Context } from '../context.ts'
 import { badParameter } from '../query.ts'
 import { defineRoute, readBody, type Route } from '../route.ts'
@@ -27,6 +27,7 @@ const MEMBERS = {
   expires_in_seconds: seconds(MAX_LIFE_S),
   replaces: text,
   overlap_seconds: seconds(MAX_OVERLAP_S),
+  force: flag,
 } as const
 
 /** `/api/keys`: who may read what. */
@@ -51,8 +52,10 @@ export function keyRoutes({ keyStore, snapshots, sources, clock, log }: Context)
         const given = readMembers(body, MEMBERS)
         const { replaces, overlap_seconds: overlap } = given
         if (overlap !== undefined && replaces === undefined) throw badParameter('overlap_seconds', 'with replaces')
+        const spec = specOf(given, clock.now())
+        if (!given.force) requireColumns(spec.rules ?? {}, tablesOf, 'with "force": true it is made all the same')
         const { key, info } = await keyStore.create(
-          specOf(given, clock.now()),
+          spec,
           replaces === undefined
             ? undefined
             : { id: replaces, overlapMs: overlap === undefined ? OVERLAP_MS : overlap * 1000 },

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import { originOf } from '../origin.ts'
 import { defineRoute, type Route } from '../route.ts'
 
 /** The documentation of all routes, for programs and for people. `routes` may still get more. */
@@ -29,7 +30,7 @@ export function openApiRoutes(context: Context, routes: readonly Route[]): Route
       summary: 'All of this to read, with examples',
       async handle({ exchange }) {
         const openApi = await (loaded ??= load())
-        await openApi.page().send(exchange)
+        await openApi.page(originOf(exchange.request)).send(exchange)
       },
     }),
   ]

@@ -1,22 +1,26 @@
 import { hash } from 'node:crypto'
+import type { Principal } from '../../access.ts'
 import { tsType, typeText } from '../../type-text.ts'
 import type { Context } from '../context.ts'
 import { matchesTag } from '../negotiate.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { normalizedName, resolveTable, visibleTables, type Target } from '../target.ts'
+import { normalizedName, resolveTable, tableNotFound, visibleTables, type Target } from '../target.ts'
+import { shownSchema } from '../view.ts'
 
 /** What there is, for programs: types for the rows of every table, and which name belongs to which id. */
 export function schemaRoutes(context: Context): Route[] {
+  const shownTables = (principal: Principal) =>
+    visibleTables(context, principal).flatMap((target) => shownSchema(target, principal) ?? [])
   return [
     defineRoute({
       method: 'GET',
       path: '/api/types',
       scope: 'read',
-      reach: 'tables',
+      reach: 'rows',
       parameters: { format: { kind: 'choice', of: ['text', 'json'] } },
       summary: 'TypeScript interfaces and zod schemas for every table; JSON with format=json',
       handle({ exchange, principal, query: { format } }) {
-        const tables = visibleTables(context, principal)
+        const tables = shownTables(principal)
         if (format === 'json') {
           const described = tables.map((target) => {
             const { columns, key } = target.table
@@ -33,7 +37,14 @@ export function schemaRoutes(context: Context): Route[] {
         }
         const text = typeText(tables)
         const tag = `"${hash('sha256', text, 'base64url').slice(0, 22)}"`
-        const validators = ['ETag', tag, 'Cache-Control', 'private, no-cache', 'Vary', 'Authorization, X-API-Key']
+        const validators = [
+          'ETag',
+          tag,
+          'Cache-Control',
+          'private, no-cache',
+          'Vary',
+          'Authorization, X-API-Key, apikey',
+        ]
         if (matchesTag(exchange.header('if-none-match'), tag)) return exchange.empty(304, validators)
         exchange.send(200, ['Content-Type', 'text/plain; charset=utf-8', ...validators], text)
       },
@@ -42,10 +53,10 @@ export function schemaRoutes(context: Context): Route[] {
       method: 'GET',
       path: '/api/mappings',
       scope: 'read',
-      reach: 'tables',
+      reach: 'rows',
       summary: 'Ids and names of all tables and their columns',
       handle({ exchange, principal }) {
-        const mappings = visibleTables(context, principal).map(mappingOf)
+        const mappings = shownTables(principal).map(mappingOf)
         exchange.json(200, { backend: 'sqlite', count: mappings.length, mappings })
       },
     }),
@@ -53,10 +64,13 @@ export function schemaRoutes(context: Context): Route[] {
       method: 'GET',
       path: '/api/mappings/:id',
       scope: 'read',
-      reach: 'tables',
+      reach: 'rows',
       summary: 'Ids and names of one table, by its id, its name or its normalized name',
       handle({ exchange, principal, params }) {
-        exchange.json(200, { backend: 'sqlite', ...mappingOf(resolveTable(context, principal, params.id!)) })
+        const id = params.id!
+        const target = shownSchema(resolveTable(context, principal, id), principal)
+        if (!target) throw tableNotFound(id, shownTables(principal))
+        exchange.json(200, { backend: 'sqlite', ...mappingOf(target) })
       },
     }),
   ]

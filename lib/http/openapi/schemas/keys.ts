@@ -27,6 +27,7 @@ export const KeyRequest = named(
       expires_in_seconds: z.int().min(0).max(315_360_000).optional(),
       replaces: z.string().min(1).optional().describe('The id of a key that this one takes the place of'),
       overlap_seconds: z.int().min(0).max(7_776_000).optional().describe('How long both are good; a day by default'),
+      force: z.boolean().optional().describe('Make it though its rules name columns that are not there'),
     })
     .describe('What a key is for'),
 )

@@ -12,14 +12,18 @@ export function closest(asked: string, names: readonly string[]): string | undef
   return near && near.distance <= bound ? near.name : undefined
 }
 
-/** Levenshtein's, a row at a time. */
+/** Levenshtein's, a row at a time; two letters that changed places are one change. */
 function distance(a: string, b: string): number {
+  let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 0; i < a.length; i++) {
     const next = [i + 1]
     for (let j = 0; j < b.length; j++) {
-      next.push(Math.min(row[j]! + (a[i] === b[j] ? 0 : 1), row[j + 1]! + 1, next[j]! + 1))
+      const isSwapped = i > 0 && j > 0 && a[i] === b[j - 1] && a[i - 1] === b[j]
+      const swapped = isSwapped ? before[j - 1]! + 1 : Infinity
+      next.push(Math.min(row[j]! + (a[i] === b[j] ? 0 : 1), row[j + 1]! + 1, next[j]! + 1, swapped))
     }
+    before = row
     row = next
   }
   return row[b.length]!
