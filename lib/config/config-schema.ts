@@ -20,7 +20,7 @@ const guard = z.strictObject({
   freezeColumns: z.boolean().optional(),
 })
 
-const columns = z
+const columnList = z
   .array(name)
   .min(1, 'expected at least one column')
   .max(8, 'expected at most 8 columns')
@@ -28,10 +28,10 @@ const columns = z
 
 const tableOptions = z.strictObject({
   indexes: z
-    .array(z.union([name, columns]))
+    .array(z.union([name, columnList]))
     .max(20, 'expected at most 20 indexes')
     .optional(),
-  search: columns.optional(),
+  search: columnList.optional(),
   times: z.strictObject({ created: name.optional(), modified: name.optional() }).optional(),
 })
 
