@@ -1,4 +1,5 @@
 import type { Condition } from './query.ts'
+import type { TableInfo } from './snapshot.ts'
 
 export const SCOPES = ['read', 'sync', 'admin'] as const
 /** What a key may do: read data and state; start and stop runs; drop, roll back and force a publish. */
@@ -54,6 +55,25 @@ export function seesTable({ limits }: Principal, source: string, table: string):
 
 export function ruleOf({ rules }: Principal, source: string, table: string): TableRule | undefined {
   return rules.get(`${source}.${table}`)
+}
+
+/**
+ * The columns of a table that are not there under a rule. A generated key is made of all cells of its row, so it is
+ * hidden with any of them: who knows the others could try what the hidden one may be until the key comes out.
+ */
+export function hiddenColumns(
+  rule: TableRule | undefined,
+  { key, columns, isKeyGenerated }: Pick<TableInfo, 'key' | 'columns' | 'isKeyGenerated'>,
+): readonly string[] {
+  const hidden = rule?.hidden ?? []
+  const tells = isKeyGenerated === true && columns.some(({ name }) => hidden.includes(name))
+  return tells ? [...hidden, ...key] : hidden
+}
+
+/** Whether what names the rows of a table is hidden. */
+export function hidesKey(rule: TableRule | undefined, table: TableInfo): boolean {
+  const hidden = hiddenColumns(rule, table)
+  return table.key.some((name) => hidden.includes(name))
 }
 
 /** Whether a principal sees all that there is of a source: every table, row and column. */

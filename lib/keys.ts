@@ -4,6 +4,7 @@ import { SCOPES, seesTable, type Principal, type Scope, type TableRule } from '.
 import { Failure } from './errors.ts'
 import type { Condition } from './query.ts'
 import { LOGIC, parseFilter, parseLogic } from './query-grammar.ts'
+import type { TableInfo } from './snapshot.ts'
 
 /** What of one table a key may not see, as it was written. */
 export interface RuleSpec {
@@ -146,8 +147,7 @@ export function splitName(name: string): readonly [source: string, table: string
   return dot === -1 ? [name, ''] : [name.slice(0, dot), name.slice(dot + 1)]
 }
 
-export interface KnownTable {
-  readonly name: string
+export type KnownTable = Pick<TableInfo, 'name' | 'isKeyGenerated'> & {
   readonly columns: readonly { readonly name: string }[]
 }
 
@@ -169,7 +169,7 @@ export function doubtsAbout(
     else if (table === '') continue
     else if (!tables) doubts.add(`${source} has no snapshot yet, so ${name} could not be checked.`)
     else if (!known) doubts.add(`${source} has no table ${table}. It has: ${tables.map((one) => one.name).join(', ')}.`)
-    else for (const doubt of unknownColumns(name, rules[name], known)) doubts.add(doubt)
+    else for (const doubt of doubtsAboutRule(name, rules[name], known)) doubts.add(doubt)
   }
   return [...doubts]
 }
@@ -194,6 +194,10 @@ export function requireColumns(
   throw bad('rules', `${wrong.join(' ')} No key was made, for it would hide less than is meant; ${override}.`)
 }
 
+function doubtsAboutRule(table: string, rule: RuleSpec | undefined, known: KnownTable): string[] {
+  return [...unknownColumns(table, rule, known), ...lostIds(table, rule, known)]
+}
+
 function unknownColumns(table: string, rule: RuleSpec | undefined, { columns }: KnownTable): string[] {
   const names = columns.map(({ name }) => name)
   return columnsOf(rule)
@@ -202,6 +206,15 @@ function unknownColumns(table: string, rule: RuleSpec | undefined, { columns }: 
       const near = closest(column, names)
       return `${table} has no column ${column}.${near === undefined ? '' : ` Did you mean ${near}?`}`
     })
+}
+
+/** What else is hidden with a column of a table that has no key of its own: see `hiddenColumns`. */
+function lostIds(table: string, rule: RuleSpec | undefined, { columns, isKeyGenerated }: KnownTable): string[] {
+  const isHidden = columns.some(({ name }) => rule?.hidden.includes(name))
+  if (!isKeyGenerated || !isHidden) return []
+  return [
+    `${table} has no key of its own: its ids are made of all columns, so they are hidden too, and /api/tables and /api/changes of it are refused to this key. Name a key in its source's options to have them.`,
+  ]
 }
 
 function columnsOf(rule: RuleSpec | undefined): string[] {

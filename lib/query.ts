@@ -68,6 +68,8 @@ export interface Query {
    */
   readonly order: readonly Order[]
   readonly byKey: boolean
+  /** The ids of rows are not told to whoever asks. */
+  readonly isNameless?: true
   readonly offset: number
   readonly limit: number
   /** Goes on behind the row that an earlier answer's `last` names; `offset` counts from there. */
@@ -103,7 +105,7 @@ export type ResolvedCondition =
   | { readonly kind: 'search'; readonly text: string; readonly columns: readonly string[] }
   | { readonly kind: 'modified_after'; readonly at: number }
 
-export interface ResolvedQuery extends Omit<Query, 'outputs' | 'where' | 'order'> {
+export interface ResolvedQuery extends Omit<Query, 'outputs' | 'where' | 'order' | 'isNameless'> {
   readonly table: string
   readonly outputs: readonly { readonly operand: ResolvedOperand; readonly name: string; readonly cast: Cast | null }[]
   /** What the asker may see included. */

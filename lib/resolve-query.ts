@@ -1,4 +1,4 @@
-import type { TableRule } from './access.ts'
+import { hiddenColumns, hidesKey, type TableRule } from './access.ts'
 import type { Column } from './column.ts'
 import { Failure } from './errors.ts'
 import type {
@@ -27,12 +27,8 @@ const MAX_PATTERN = 1000
  *   key itself is hidden
  */
 export function resolveQuery(query: Query, table: TableInfo, rule: TableRule | undefined): ResolvedQuery {
-  const hidden = new Set(rule?.hidden)
-  if (table.key.some((name) => hidden.has(name))) {
-    throw new Failure('forbidden', `This key may not see the table ${table.name}: the columns of its key are hidden.`, {
-      facts: { table: table.name },
-    })
-  }
+  const hidden = new Set(hiddenColumns(rule, table))
+  if (hidesKey(rule, table)) requireNoNames(query, table)
   const seen = new Resolver(table, hidden)
   const asked = query.where === null ? null : seen.condition(query.where)
   const imposed = rule?.filter ? new Resolver(table, new Set()).condition(rule.filter) : null
@@ -52,6 +48,15 @@ export function resolveQuery(query: Query, table: TableInfo, rule: TableRule | u
     after: query.after === null ? null : resolveAfter(query.after, order, query.byKey, table),
     count: query.count,
   }
+}
+
+/** Rows that have no key of their own can be shown to those who do not see what they are called. */
+function requireNoNames({ isNameless }: Query, { name, isKeyGenerated }: TableInfo): void {
+  if (isKeyGenerated && isNameless) return
+  const sentence = isKeyGenerated
+    ? `This key may not see what the rows of ${name} are called: their ids are made of all columns, those that are hidden included. /rest/v1 and /fetch-data show the rows without ids.`
+    : `This key may not see the table ${name}: the columns of its key are hidden.`
+  throw new Failure('forbidden', sentence, { facts: { table: name } })
 }
 
 class Resolver {

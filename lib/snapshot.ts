@@ -7,6 +7,8 @@ export interface TableInfo {
   readonly name: string
   readonly rows: number
   readonly key: readonly string[]
+  /** There where the upstream has no key: the one column of this one is made of all others, see `row-id.ts`. */
+  readonly isKeyGenerated?: true
   readonly columns: readonly Column[]
   /** Digest of all rows, whatever their order: see `row-digest.ts`. Hexadecimal. */
   readonly digest: string

@@ -1,4 +1,4 @@
-import { ruleOf, seesTable, type Principal } from '../access.ts'
+import { hidesKey, ruleOf, seesTable, type Principal } from '../access.ts'
 import type { Batch, Change, Missed } from '../change-feed.ts'
 import { Failure } from '../errors.ts'
 import { splitName } from '../keys.ts'
@@ -108,9 +108,8 @@ export class ChangeLens {
   }
 
   #hidesKey(source: string, table: string): boolean {
-    const hidden = ruleOf(this.#principal, source, table)?.hidden ?? []
-    const key = this.#snapshots.active(source)?.table(table)?.key ?? []
-    return key.some((column) => hidden.includes(column))
+    const info = this.#snapshots.active(source)?.table(table)
+    return info !== undefined && hidesKey(ruleOf(this.#principal, source, table), info)
   }
 }
 

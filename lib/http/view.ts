@@ -1,4 +1,4 @@
-import { ruleOf, seesWhole, type Principal } from '../access.ts'
+import { hiddenColumns, hidesKey, ruleOf, seesWhole, type Principal } from '../access.ts'
 import { Failure } from '../errors.ts'
 import type { Snapshots } from '../snapshot.ts'
 import { selectColumns, type Selection } from './fetch-data-query.ts'
@@ -40,16 +40,18 @@ export function shownTarget(
       },
     )
   }
-  const columns = table.columns.filter(({ name }) => !rule.hidden.includes(name))
+  const hidden = hiddenColumns(rule, table)
+  const columns = table.columns.filter(({ name }) => !hidden.includes(name))
   return { ...target, table: { ...table, columns }, isNarrowed: true, isPart }
 }
 
 /** A table without the columns that somebody does not see; undefined where they do not see what its rows are called. */
 export function shownSchema<Shown extends Target>(target: Shown, principal: Principal): Shown | undefined {
   const { source, table } = target
-  const hidden = ruleOf(principal, source, table.name)?.hidden ?? []
+  const rule = ruleOf(principal, source, table.name)
+  const hidden = hiddenColumns(rule, table)
   if (hidden.length === 0) return target
-  if (table.key.some((name) => hidden.includes(name))) return undefined
+  if (hidesKey(rule, table)) return undefined
   return { ...target, table: { ...table, columns: table.columns.filter(({ name }) => !hidden.includes(name)) } }
 }
 

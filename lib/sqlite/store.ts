@@ -196,8 +196,12 @@ function readActive(folder: SourceFolder): { pointer: Pointer; path: string } | 
   return pointer && readable(folder, pointer)
 }
 
-function withLayout(table: RenderedTable, layout: Layout): TableInfo {
-  return { ...table, ...layout }
+function completed(
+  table: RenderedTable,
+  layout: Layout,
+  { isKeyGenerated }: { readonly isKeyGenerated: boolean },
+): TableInfo {
+  return { ...table, ...layout, ...(isKeyGenerated && { isKeyGenerated }) }
 }
 
 interface StageParts {
@@ -298,7 +302,10 @@ class SqliteStage implements Stage {
         ...options,
       },
     )
-    const tables = rendered.map((table) => withLayout(table, layouts.get(table.name) as Layout))
+    const keyed = new Set(staged.plan.tables.flatMap(({ name, key }) => (key === undefined ? [] : [name])))
+    const tables = rendered.map((table) =>
+      completed(table, layouts.get(table.name) as Layout, { isKeyGenerated: !keyed.has(table.name) }),
+    )
     this.#draft = {
       source: lease.source,
       snapshot: this.#snapshot,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
-import type { KeySpec } from '../../lib/keys.ts'
+import { doubtsAbout, type KeySpec } from '../../lib/keys.ts'
 import { Failure } from '../../lib/errors.ts'
+import { rowIdOf } from '../../lib/row-id.ts'
 import { AnswerCache } from '../../lib/http/answer-cache.ts'
 import { openSnapshot } from '../../lib/sqlite/database.ts'
 import { QueryEngine } from '../../lib/sqlite/query-engine.ts'
@@ -217,6 +218,74 @@ describe('a key with a filter, hidden columns and limits', () => {
       assert.equal(status, 403, path)
       assert.doesNotMatch(String(text), /sku/)
     }
+  })
+})
+
+describe('a key that hides a column of a table without a key of its own', () => {
+  const columns = ['name', 'email']
+  const rows = [
+    ['Ann', 'ann@example.com'],
+    ['Ben', 'ben@example.com'],
+  ]
+  const idOf = rowIdOf(columns)
+  const rules = { 'wares.wares': { filter: null, hidden: ['email'] } }
+
+  async function keyless(t: TestContext) {
+    const keys = storedKeys(t)
+    const server = await serveReal(t, keys.parts)
+    const table = { name: 'wares', columns, rows }
+    for (const identity of ['1', '2']) {
+      await server.site.sync({ identity, tables: [{ ...table, rows: [...rows, ['Cid', `${identity}@example.com`]] }] })
+      server.mounts.look()
+    }
+    const { headers } = await keys.make({ rules })
+    const partner = (path: string) => ask(server.port, path, { headers })
+    return { ...server, keys, partner }
+  }
+
+  test('is not told ids, of which what is hidden could be guessed', async (t) => {
+    const { partner, json } = await keyless(t)
+    const { records } = await json<{ records: { id: string }[] }>('/api/tables/wares')
+    assert.ok(
+      records.some(({ id }) => id === idOf(rows[0]!)),
+      'whoever guesses the cell can tell that it is right',
+    )
+    const paths = [
+      '/rest/v1/wares', '/rest/v1/wares?order=name.desc', '/rest/v1/wares?select=*', '/rest/v1/wares?select=id', '/rest/v1/wares?order=id',
+      `/rest/v1/wares?id=eq.${idOf(rows[0]!)}`, '/fetch-data', '/fetch-data?format=csv', '/fetch-data?fields=id', '/api/tables', '/api/tables/wares',
+      '/api/tables/wares?sort=name', '/api/tables/wares?sort=-name&format=csv', `/api/tables/wares/${idOf(rows[0]!)}`, '/api/tables/wares/nobody',
+      '/api/changes?since=beginning', '/api/changes?table=wares&since=beginning', '/api/types', '/api/mappings', '/openapi.json',
+    ] // prettier-ignore
+    for (const path of paths) {
+      const { status, body } = await partner(path)
+      assert.ok(status < 500, path)
+      for (const row of rows) assert.ok(!String(body).includes(idOf(row)), `${path} tells ids: ${String(body)}`)
+    }
+  })
+
+  test('gets its rows without ids, and is told why where rows go by them', async (t) => {
+    const { partner } = await keyless(t)
+    const shown = [{ name: 'Ann' }, { name: 'Ben' }, { name: 'Cid' }]
+    assert.deepEqual(JSON.parse(String((await partner('/rest/v1/wares')).body)), shown)
+    const { data } = JSON.parse(String((await partner('/fetch-data')).body)) as { data: unknown }
+    assert.deepEqual(data, shown)
+    for (const path of ['/api/tables/wares', '/api/tables/wares?sort=name', `/api/tables/wares/${idOf(rows[0]!)}`]) {
+      assert.match(assertProblem(await partner(path), 403, 'forbidden').detail, /ids are made of all columns/, path)
+    }
+    assertProblem(await partner('/api/changes'), 403, 'forbidden')
+  })
+
+  test('is made with a warning', async (t) => {
+    const { keys, mounts, port } = await keyless(t)
+    const tablesOf = () => mounts.active('wares')!.pointer.tables
+    const { info } = await keys.keyStore.create({ name: 'partner', rules })
+    assert.match(doubtsAbout(info, ['wares'], tablesOf).join(), /its ids are made of all columns/)
+    const filtered = { 'wares.wares': { filter: 'name=eq.Ann', hidden: [] } }
+    const { headers } = await keys.make({ rules: filtered })
+    const answer = await ask(port, '/api/tables/wares', { headers })
+    assert.equal(answer.status, 200, 'a filter alone hides nothing that ids are made of')
+    const other = await keys.keyStore.create({ name: 'other', rules: filtered })
+    assert.deepEqual(doubtsAbout(other.info, ['wares'], tablesOf), [])
   })
 })
 

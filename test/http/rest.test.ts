@@ -66,6 +66,7 @@ describe('a request', () => {
         where: null,
         order: [],
         byKey: false,
+        isNameless: true,
         offset: 0,
         limit: MAX_ROWS,
         after: null,

@@ -1,4 +1,4 @@
-import { isRestricted, ruleOf, type Principal } from '../../access.ts'
+import { hiddenColumns, isRestricted, ruleOf, type Principal } from '../../access.ts'
 import { Failure } from '../../errors.ts'
 import type { Context } from '../context.ts'
 import { visibleSources, visibleTables, type Target } from '../target.ts'
@@ -19,7 +19,7 @@ export async function readLive(context: LiveContext, principal: Principal): Prom
   const [first] = targets
   const id = first && (await firstId(first, principal))
   const tables = targets.map(({ name, source, table }): DescribedTable => {
-    const hidden = new Set(ruleOf(principal, source, table.name)?.hidden)
+    const hidden = new Set(hiddenColumns(ruleOf(principal, source, table.name), table))
     const columns = table.columns.filter((column) => !hidden.has(column.name))
     return { name, source, table, columns, id: table === first?.table ? id : undefined }
   })

@@ -45,6 +45,7 @@ export function readRestRequest(
       where: parseConditions(others),
       order: known.order === undefined ? [] : parseOrder(known.order),
       byKey: false,
+      isNameless: true,
       offset: span.offset,
       // Two rows are enough to know that it is not one.
       limit: Math.min(span.limit, representation.isSingular ? 2 : bounds.maxRows),

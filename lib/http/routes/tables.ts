@@ -1,7 +1,6 @@
-import { isRestricted } from '../../access.ts'
+import { hiddenColumns, isRestricted, ruleOf } from '../../access.ts'
 import type { Context } from '../context.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { ruleOf } from '../../access.ts'
 import { recordNames } from '../tables/record-text.ts'
 import { TABLES_PARAMETERS } from '../tables/tables-query.ts'
 import type { Tables } from '../tables/tables.ts'
@@ -20,7 +19,7 @@ export function tableRoutes(context: Context, tables: Tables): Route[] {
         const visible = visibleTables(context, principal)
         const details = visible.map(({ name, source, table, mounted }) => {
           const rule = ruleOf(principal, source, table.name)
-          const hidden = new Set(rule?.hidden)
+          const hidden = new Set(hiddenColumns(rule, table))
           return {
             name,
             source,
