@@ -59,12 +59,13 @@ export class ChangeLens {
   }
 
   /** The members of a batch's changes as JSON texts, without braces; empty where there is nothing to see. */
-  changes({ source, changes }: Batch): string[] {
+  changes(batch: Batch): string[] {
+    const { source } = batch
     if (!this.sources.includes(source)) return []
     const texts: string[] = []
     let table: string | undefined
     let rowText: RowText | undefined
-    for (const change of changes) {
+    for (const change of this.#wanted(batch)) {
       if (change.table !== table) {
         table = change.table
         rowText = this.#rowText(source, table)
@@ -74,7 +75,7 @@ export class ChangeLens {
           rowText = undefined
         }
       }
-      if (rowText !== undefined && this.#wants(change)) texts.push(changeText(change, rowText))
+      if (rowText !== undefined) texts.push(changeText(change, rowText))
     }
     return texts
   }
@@ -96,8 +97,18 @@ export class ChangeLens {
     )
   }
 
-  #wants({ op, key }: Change): boolean {
-    return this.#keys === null || op === 'resync' || this.#keys.has(key)
+  /** What of a batch is about the rows that are asked for, in its order. */
+  #wanted(batch: Batch): readonly Change[] {
+    const keys = this.#keys
+    if (keys === null) return batch.changes
+    const places = placesOf(batch)
+    const nameless = places.tables.filter((table) => this.#hidesKey(batch.source, table))
+    // Of these, all there is to tell is that something has changed, whichever row it was.
+    if (nameless.length > 0)
+      return batch.changes.filter(({ table, op, key }) => op === 'resync' || keys.has(key) || nameless.includes(table))
+    const found = [...places.resyncs]
+    for (const key of keys) found.push(...(places.byKey.get(key) ?? []))
+    return found.toSorted((a, b) => a - b).map((place) => batch.changes[place]!)
   }
 
   /** How rows of a table are shown; undefined: not at all. */
@@ -111,6 +122,36 @@ export class ChangeLens {
     const info = this.#snapshots.active(source)?.table(table)
     return info !== undefined && hidesKey(ruleOf(this.#principal, source, table), info)
   }
+}
+
+/** Where in a batch the changes of each key are, and those that are about a whole table. */
+interface Places {
+  readonly byKey: ReadonlyMap<string, readonly number[]>
+  readonly resyncs: readonly number[]
+  readonly tables: readonly string[]
+}
+
+const known = new WeakMap<Batch, Places>()
+
+/** Thousands may each follow a row of their own: a batch is gone through once for all of them. */
+function placesOf(batch: Batch): Places {
+  let places = known.get(batch)
+  if (places === undefined) known.set(batch, (places = findPlaces(batch)))
+  return places
+}
+
+function findPlaces({ changes }: Batch): Places {
+  const byKey = new Map<string, number[]>()
+  const resyncs: number[] = []
+  const tables = new Set<string>()
+  for (const [place, { table, op, key }] of changes.entries()) {
+    tables.add(table)
+    const own = byKey.get(key)
+    if (op === 'resync') resyncs.push(place)
+    else if (own === undefined) byKey.set(key, [place])
+    else own.push(place)
+  }
+  return { byKey, resyncs, tables: [...tables] }
 }
 
 function changeText({ table, key, op, row }: Change, rowText: RowText): string {
