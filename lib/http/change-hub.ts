@@ -217,8 +217,8 @@ export class ChangeHub {
         if (!isWritten) frame = shared(write(group))
         isWritten = true
         member.after = watermark
-        if (frame === undefined) continue
-        if (!member.push(frame)) this.leave(member)
+        if (frame !== undefined && !member.push(frame)) this.leave(member)
+        // Also those that have nothing to see took their time.
         if (++count % FRAMES_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
       }
       if (frame !== undefined) group.told = watermark
