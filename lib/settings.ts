@@ -39,6 +39,41 @@ export interface FileSourceOptions extends SourceOptions {
   readonly nulls?: readonly string[]
 }
 
+export const AIRTABLE_MODES = ['polling', 'webhook', 'manual'] as const
+/**
+ * How a base is followed: by what was modified since the last look; by webhook payloads, pushed where there is a public
+ * URL and polled where there is none; or only when somebody asks.
+ */
+export type AirtableMode = (typeof AIRTABLE_MODES)[number]
+
+export interface AirtableSourceOptions extends SourceOptions {
+  readonly baseId: string
+  readonly token: string
+  /** Where the API is, without `/v0`; Airtable's own without one. */
+  readonly endpointUrl?: string
+  /** Names or ids of the tables to mirror; all without one. */
+  readonly only?: readonly string[]
+  /** Default: polling. */
+  readonly mode?: AirtableMode
+  /** Whether the files of attachments are mirrored too. Default: yes. */
+  readonly attachments?: boolean
+  /** All records are read at least this often, which finds deletions and computed cells. Milliseconds; default: a day. */
+  readonly sweepEveryMs?: number
+  /** How far a look at what was modified reaches back behind the one before. Milliseconds; default: two minutes. */
+  readonly overlapMs?: number
+  /** Calls the base allows in a second. Default: 5. */
+  readonly callsPerSecond?: number
+  /** Calls the workspace allows in a month; counted only without one. */
+  readonly callsPerMonth?: number
+  /** Tables that are read at a time, under one limiter. Default: 2. */
+  readonly cursors?: number
+}
+
+export interface AirtableDescriptor {
+  readonly kind: 'airtable'
+  readonly options: AirtableSourceOptions
+}
+
 /** A source as the configuration declares it: data only, so that reading a configuration loads nothing heavy. */
 export interface FileDescriptor {
   readonly kind: 'file'
@@ -46,7 +81,7 @@ export interface FileDescriptor {
 }
 
 /** Grows by one member with each folder in `lib/sources/`. */
-export type SourceDescriptor = FileDescriptor
+export type SourceDescriptor = FileDescriptor | AirtableDescriptor
 
 /** Everything that can be set, checked and complete. Entry files make it; `lib/` is handed what it needs. */
 export interface Settings {
@@ -85,6 +120,10 @@ export interface Settings {
   readonly otlpEndpoint: string | null
   readonly leaseTtlMs: number
   readonly alertWebhookUrl: string | null
+  /** The URL that clients reach this server by, without a slash at its end; null: not known. */
+  readonly publicUrl: string | null
+  /** Where mirrored files lie, a folder for each source. Absolute; null: with the rest of the source. */
+  readonly storagePath: string | null
   readonly guard: GuardSettings
   readonly changeLog: {
     readonly maxAgeMs: number

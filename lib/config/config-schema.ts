@@ -1,83 +1,19 @@
 import * as z from 'zod'
-import { COLUMN_TYPES } from '../column.ts'
-import type { FileSourceOptions } from '../settings.ts'
-import { Unreadable } from './quantity.ts'
-import { readEvery } from './schedule.ts'
+import type { SourceDescriptor } from '../settings.ts'
+import { airtableOptions } from './airtable-schema.ts'
+import { fileOptions } from './file-schema.ts'
 
 /** Part of URLs and file names, and what stands before the dot in `source.table`. */
 const SOURCE_ID = /^[a-z][a-z0-9_-]{0,62}$/
-const FILE_FORMATS = ['json', 'ndjson', 'csv', 'tsv'] as const
-const KNOWN_ENDING = /\.(?:json|ndjson|jsonl|csv|tsv)(?:\.gz)?$/i
 
-const name = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(/^[^\p{Cc}]*$/u, 'must not contain control characters')
-
-const guard = z.strictObject({
-  maxLostShare: z.number().min(0).max(1).optional(),
-  freezeColumns: z.boolean().optional(),
-})
-
-const columnList = z
-  .array(name)
-  .min(1, 'expected at least one column')
-  .max(8, 'expected at most 8 columns')
-  .refine((list) => new Set(list).size === list.length, 'names a column twice')
-
-const tableOptions = z.strictObject({
-  indexes: z
-    .array(z.union([name, columnList]))
-    .max(20, 'expected at most 20 indexes')
-    .optional(),
-  search: columnList.optional(),
-  times: z.strictObject({ created: name.optional(), modified: name.optional() }).optional(),
-})
-
-const EVERY =
-  'expected a cron expression in UTC, such as "*/15 * * * *", an interval, such as 5m or 300 (seconds), or off'
-const every = z.union([z.string(), z.number()], EVERY)
-
-const sourceOptions = {
-  every: every.refine(async (value) => !((await readEvery(value)) instanceof Unreadable), EVERY).optional(),
-  guard: guard.optional(),
-  tables: z.record(name, tableOptions).optional(),
-}
-
-const fileOptions = z
-  .strictObject({
-    ...sourceOptions,
-    path: z
-      .string()
-      .min(1)
-      .regex(/^[^\0]*$/, 'must not contain NUL'),
-    table: name.regex(/^[^./]*$/, 'must not contain "." or "/"').optional(),
-    format: z.enum(FILE_FORMATS).optional(),
-    key: z
-      .array(name)
-      .min(1, 'expected at least one column; leave `key` out where there is none')
-      .refine((columns) => new Set(columns).size === columns.length, 'names a column twice')
-      .optional(),
-    types: z.record(name, z.enum(COLUMN_TYPES)).optional(),
-    nulls: z.array(z.string().max(1000)).max(100).optional(),
-  })
-  .superRefine((options, context) => {
-    const ending = KNOWN_ENDING.exec(options.path)?.[0].toLowerCase()
-    if (options.format === undefined && ending === undefined) {
-      const message = `is needed: the name of the file does not tell (${FILE_FORMATS.join(', ')})`
-      context.addIssue({ code: 'custom', path: ['format'], message })
-    }
-    const isJson =
-      options.format === undefined ? /^\.(?:json|ndjson|jsonl)/.test(ending ?? '') : /json/.test(options.format)
-    if (options.nulls !== undefined && isJson) {
-      context.addIssue({ code: 'custom', path: ['nulls'], message: 'is for csv and tsv: JSON has its own null' })
-    }
-  })
-
-const descriptor = z.discriminatedUnion('kind', [z.strictObject({ kind: z.literal('file'), options: fileOptions })], {
-  error: 'expected a source, such as file({ path: "./cities.json" })',
-})
+const descriptor = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('file'), options: fileOptions }),
+    z.strictObject({ kind: z.literal('airtable'), options: airtableOptions }),
+  ],
+  { error: 'expected a source, such as file({ path: "./cities.json" }) or airtable({ … })' },
+)
 
 const config = z.strictObject({
   sources: z
@@ -89,7 +25,7 @@ const config = z.strictObject({
 })
 
 export interface CheckedConfig {
-  readonly sources: Readonly<Record<string, { readonly kind: 'file'; readonly options: FileSourceOptions }>>
+  readonly sources: Readonly<Record<string, SourceDescriptor>>
 }
 
 /** Checks what a configuration file exports; tells `report` every place that cannot be used, and what was expected. */

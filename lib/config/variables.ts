@@ -20,7 +20,21 @@ export const VARIABLES = {
   REFRESH_INTERVAL: { fallback: '' },
   SYNC_IN_SERVER: { fallback: 'true' },
   HOLDFAST_CONFIG: { fallback: './holdfast.config.ts' },
+  AIRTABLE_PERSONAL_TOKEN: { fallback: '', isSecret: true },
+  // Names a base and no more, but it is where a token is pasted by mistake.
+  AIRTABLE_BASE_ID: { fallback: '', isSecret: true },
+  AIRTABLE_TABLES: { fallback: '' },
+  AIRTABLE_ENDPOINT_URL: { fallback: '' },
+  AIRTABLE_CALLS_PER_MONTH: { fallback: '' },
+  SYNC_MODE: { fallback: 'polling' },
+  FAILSAFE_REFRESH_INTERVAL: { fallback: '86400' },
+  ENABLE_ATTACHMENT_DOWNLOAD: { fallback: 'true' },
+  STORAGE_PATH: { fallback: '' },
+  PUBLIC_URL: { fallback: '' },
+  WEBHOOK_PUBLIC_URL: { fallback: '' },
+  RENDER_EXTERNAL_URL: { fallback: '' },
   LOG_LEVEL: { fallback: 'info' },
+  CONSOLA_LEVEL: { fallback: '' },
   WEB_CONCURRENCY: { fallback: '1' },
   READY_MAX_AGE: { fallback: '' },
   BODY_CACHE_BYTES: { fallback: '128MiB' },
@@ -47,25 +61,6 @@ export const VARIABLES = {
 } as const satisfies Record<string, Variable>
 
 export type VariableName = keyof typeof VARIABLES
-
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-
-/** Variables that switch on parts which are not here yet: set, they lead to a warning. */
-const NOT_YET = [
-  { name: /^(?:AIRTABLE_\w+|ENABLE_ATTACHMENT_DOWNLOAD|STORAGE_PATH|SYNC_MODE)$/, part: 'the airtable source' },
-  { name: /^PMA_\w+$/, part: 'the phpMyAdmin source' },
-  { name: /^(?:UPSTREAM_DB|ZERO_\w+)$/, part: 'the postgres source' },
-] as const
-
-/** What to tell about variables that are set but have no effect in this version, one line for each part. */
-export function warningsOf(env: Readonly<Record<string, string | undefined>>): string[] {
-  return NOT_YET.flatMap(({ name, part }) => {
-    const set = Object.keys(env).filter((key) => name.test(key) && env[key] !== '')
-    if (set.length === 0) return []
-    const effect = set.length === 1 ? 'has no effect' : 'have no effect'
-    return [`${set.toSorted().join(', ')} ${effect}: ${part} is not available in this version.`]
-  })
-}
 
 /** Shorter values are words like `true`, which messages need. */
 const SECRET_LENGTH = 8

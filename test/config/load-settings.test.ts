@@ -1,44 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { loadSettings } from '../../lib/config/load-settings.ts'
 import { Failure } from '../../lib/errors.ts'
-
-const root = mkdtempSync(join(tmpdir(), 'holdfast-config-'))
-after(() => rmSync(root, { recursive: true, force: true }))
-
-let folders = 0
-function folder(files: Record<string, string> = {}): string {
-  const cwd = join(root, `case-${++folders}`)
-  mkdirSync(cwd)
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text)
-  return cwd
-}
-
-function load(env: Record<string, string> = {}, files: Record<string, string> = {}) {
-  return loadSettings({ env: { ...env }, cwd: folder(files) })
-}
-
-async function problemsOf(env: Record<string, string>, files: Record<string, string> = {}): Promise<string[]> {
-  try {
-    await load(env, files)
-  } catch (error) {
-    assert.ok(error instanceof Failure, String(error))
-    assert.equal(error.code, 'config_invalid')
-    const problems = error.facts['problems']
-    assert.ok(Array.isArray(problems))
-    for (const problem of problems) assert.ok(error.message.includes(String(problem)))
-    return problems.map(String)
-  }
-  assert.fail('the configuration was accepted')
-}
-
-const config = (sources: string) => ({
-  'holdfast.config.ts': `import { defineConfig, file } from 'holdfast'\nexport default defineConfig({ sources: ${sources} })`,
-})
+import { config, folder, load, problemsOf } from './folders.ts'
 
 describe('the environment', () => {
   test('with nothing configured, the sample is mirrored every hour', async () => {
@@ -62,13 +29,15 @@ describe('the environment', () => {
     })
     assert.deepEqual(settings.warnings, [])
     assert.deepEqual([...settings.sources.keys()], ['cities'])
-    const cities = settings.sources.get('cities')
-    assert.match(cities?.descriptor.options.path ?? '', /cities\.json$/)
-    assert.equal(cities?.descriptor.options.table, 'cities')
-    assert.deepEqual(cities?.descriptor.options.tables, {
+    const { descriptor, schedule } = settings.sources.get('cities')!
+    assert.equal(descriptor.kind, 'file')
+    assert.match(descriptor.options.path, /cities\.json$/)
+    assert.equal(descriptor.options.table, 'cities')
+    assert.deepEqual(descriptor.options.tables, {
       cities: { indexes: ['country', 'name', ['country', 'name']], search: ['name'] },
     })
-    assert.equal(cities?.schedule, '0 * * * *')
+    assert.equal(schedule, '0 * * * *')
+    assert.deepEqual([settings.publicUrl, settings.storagePath], [null, null])
   })
 
   test('an empty value is no value', async () => {
@@ -178,17 +147,51 @@ describe('the environment', () => {
     assert.match((await problemsOf({ DATA_DIR: 'file' }, { file: '' }))[0] ?? '', /found a file/)
   })
 
+  test('CONSOLA_LEVEL is another name of LOG_LEVEL, in numbers, and must not say something else', async () => {
+    for (const [number, level] of [
+      ['-999', 'silent'],
+      ['0', 'error'],
+      ['1', 'warn'],
+      ['3', 'info'],
+      ['5', 'trace'],
+    ] as const) {
+      assert.equal((await load({ CONSOLA_LEVEL: number })).logLevel, level)
+    }
+    assert.equal((await load({ CONSOLA_LEVEL: '4', LOG_LEVEL: 'DEBUG' })).logLevel, 'debug')
+    assert.match((await problemsOf({ CONSOLA_LEVEL: '4', LOG_LEVEL: 'info' }))[0] ?? '', /differ; keep LOG_LEVEL/)
+    assert.match((await problemsOf({ CONSOLA_LEVEL: 'toString' }))[0] ?? '', /^CONSOLA_LEVEL: expected one of/)
+  })
+
+  test('the public URL has two names, and that of Render where neither is set', async () => {
+    const render = { RENDER_EXTERNAL_URL: 'https://holdfast.onrender.com' }
+    assert.equal((await load(render)).publicUrl, 'https://holdfast.onrender.com')
+    assert.equal(
+      (await load({ ...render, PUBLIC_URL: 'https://x.example/base//' })).publicUrl,
+      'https://x.example/base',
+    )
+    assert.equal((await load({ ...render, WEBHOOK_PUBLIC_URL: 'https://y.example/' })).publicUrl, 'https://y.example')
+    const same = { PUBLIC_URL: 'https://x.example', WEBHOOK_PUBLIC_URL: 'https://x.example/' }
+    assert.equal((await load(same)).publicUrl, 'https://x.example')
+    assert.match((await problemsOf({ ...same, PUBLIC_URL: 'https://z.example' }))[0] ?? '', /differ; keep PUBLIC_URL/)
+    for (const url of [
+      'x.example',
+      'ftp://x.example',
+      'https://u:p@x.example',
+      'https://x.example/?a',
+      'https://x.example/#a',
+    ]) {
+      assert.match((await problemsOf({ PUBLIC_URL: url }))[0] ?? '', /^PUBLIC_URL: expected an http or https URL/, url)
+    }
+  })
+
   test('variables of parts that are not here yet lead to one warning each part', async () => {
     const env = {
-      AIRTABLE_BASE_ID: 'app1',
-      AIRTABLE_PERSONAL_TOKEN: 'pat1',
       PMA_URL: 'http://x',
       ZERO_REPLICA_FILE: 'x',
       UPSTREAM_DB: '',
     }
     const { warnings } = await load(env)
     assert.deepEqual(warnings, [
-      'AIRTABLE_BASE_ID, AIRTABLE_PERSONAL_TOKEN have no effect: the airtable source is not available in this version.',
       'PMA_URL has no effect: the phpMyAdmin source is not available in this version.',
       'ZERO_REPLICA_FILE has no effect: the postgres source is not available in this version.',
     ])
@@ -294,7 +297,7 @@ describe('the configuration file', () => {
   test('may be named, and lie elsewhere', async () => {
     const elsewhere = folder({ 'mirror.mts': config("{ a: file({ path: 'a.csv' }) }")['holdfast.config.ts'] })
     const { sources } = await loadSettings({ env: { HOLDFAST_CONFIG: join(elsewhere, 'mirror.mts') }, cwd: folder() })
-    assert.equal(sources.get('a')?.descriptor.options.path, join(elsewhere, 'a.csv'))
+    assert.deepEqual(sources.get('a')?.descriptor, { kind: 'file', options: { path: join(elsewhere, 'a.csv') } })
   })
 
   test('is checked as a whole: every problem with its place', async () => {
