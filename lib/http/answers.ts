@@ -44,7 +44,7 @@ export class Answers implements AnswerSender {
     response: ServerResponse,
     make?: (principal: Principal) => CachedAnswer | undefined,
   ): boolean {
-    const { keys, snapshots, feed, clock, constantHeaders } = this.#context
+    const { keys, snapshots, feed, clock, constantHeaders, held } = this.#context
     const { headers } = request
     if (limitsAge(headers['cache-control']) || headers.origin !== undefined) return false
     const key = presentedKey(headers)
@@ -82,6 +82,7 @@ export class Answers implements AnswerSender {
       String(body.length),
     ])
     response.end(request.method === 'HEAD' ? undefined : body)
+    if (request.method !== 'HEAD') held.hold(response, principal.id, body)
     return true
   }
 

@@ -3,6 +3,7 @@ import type { Principal } from '../access.ts'
 import type { Watermark } from '../watermark.ts'
 import type { ChangeLens } from './change-lens.ts'
 import type { Exchange } from './exchange.ts'
+import type { HeldBytes } from './held-bytes.ts'
 import { SharedPiece } from './shared-piece.ts'
 import type { OpenStream } from './streams.ts'
 import { writePiece } from './write-piece.ts'
@@ -49,8 +50,12 @@ export class ChangeSubscriber implements OpenStream {
   }
 
   /** Sends a piece no faster than the client reads. */
-  async send(piece: Buffer | string): Promise<void> {
-    if (!this.isOver) await writePiece(this.#response, piece)
+  async send(piece: Buffer, held: HeldBytes): Promise<void> {
+    if (this.isOver) return
+    const sent = writePiece(this.#response, piece)
+    const release = held.hold(this.#response, this.principal?.id ?? '', piece)
+    await sent
+    release()
   }
 
   /** Keeps the connection from looking dead; one that is still taking what it was sent does not. */

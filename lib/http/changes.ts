@@ -88,7 +88,7 @@ export class Changes {
   }
 
   async #stream(exchange: Exchange, lens: ChangeLens, start: Start): Promise<void> {
-    const { streams } = this.#context
+    const { streams, held } = this.#context
     streams.admit(exchange.principal)
     exchange.begin(200, STREAM_HEADERS)
     const { response } = exchange
@@ -104,8 +104,8 @@ export class Changes {
     })
     try {
       // Bytes, with which a head goes out as one string; before a string, thousands of pieces of it would be kept.
-      await subscriber.send(Buffer.from(`: ${streams.greeting()}\n\n`))
-      if (start.kind === 'foreign') await subscriber.send(this.#hub.frames.resync(after, 'foreign', lens.all()))
+      await subscriber.send(Buffer.from(`: ${streams.greeting()}\n\n`), held)
+      if (start.kind === 'foreign') await subscriber.send(this.#hub.frames.resync(after, 'foreign', lens.all()), held)
       await this.#catchUp(subscriber, start.kind === 'beginning' ? 'beginning' : 'too_old')
     } catch (error) {
       // Frames are whole: cutting the connection makes the client resume.
@@ -133,7 +133,7 @@ export class Changes {
       if (resync) add(page.through, frames.resync(page.through, reason, resync.tables))
       for (const batch of page.batches) add(batch.watermark, frames.batch(batch, lens))
       if (pieces.length > 0) {
-        await subscriber.send(Buffer.concat(pieces))
+        await subscriber.send(Buffer.concat(pieces), this.#context.held)
       } else if (page.isAtHead && this.#hub.join(subscriber)) {
         // A client that has no id yet would come back as a new one.
         if (told !== subscriber.after) subscriber.push(new SharedPiece(frames.position(subscriber.after)))

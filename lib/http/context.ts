@@ -9,6 +9,7 @@ import type { ChangeHub } from './change-hub.ts'
 import type { KeyStore, TicketStore } from '../keys.ts'
 import type { Cors } from './cors.ts'
 import type { Gate } from './gate.ts'
+import type { HeldBytes } from './held-bytes.ts'
 import type { HttpLog } from './log.ts'
 import type { RateLimits } from './rate-limit.ts'
 import type { SourceFeed } from './source-feed.ts'
@@ -51,6 +52,8 @@ export interface Context {
   readonly changeHub: ChangeHub
   readonly bodies: BodyCache
   readonly streams: Streams
+  /** What slow readers have not taken yet of answers that are in memory as a whole. */
+  readonly held: HeldBytes
   readonly slowQueries: SlowQueries
   /** Where there is a collector to tell. */
   readonly telemetry?: Telemetry | undefined

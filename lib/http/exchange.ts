@@ -5,6 +5,7 @@ import { toFailure, type Failure } from '../errors.ts'
 import type { Body } from './body.ts'
 import { compressor } from './compress.ts'
 import type { Principal } from '../access.ts'
+import type { HeldBytes } from './held-bytes.ts'
 import type { HttpLog } from './log.ts'
 import { PROBLEM_TYPE, problemOf, type Problem } from './problem.ts'
 import { readQuery, type Parameters, type ParameterRule } from './query.ts'
@@ -29,6 +30,7 @@ export class Exchange {
   /** On every answer. */
   #headers: readonly string[]
   readonly #log: HttpLog
+  readonly #held: HeldBytes
 
   constructor(parts: {
     request: IncomingMessage
@@ -38,6 +40,7 @@ export class Exchange {
     query: string
     constantHeaders: readonly string[]
     log: HttpLog
+    held: HeldBytes
   }) {
     this.request = parts.request
     this.response = parts.response
@@ -46,6 +49,7 @@ export class Exchange {
     this.#query = parts.query
     this.#headers = [...parts.constantHeaders, 'X-Request-Id', parts.id]
     this.#log = parts.log
+    this.#held = parts.held
   }
 
   get query(): string {
@@ -94,6 +98,7 @@ export class Exchange {
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
     this.begin(status, [...headers, 'Content-Length', String(length)])
     this.response.end(this.isHead ? undefined : body)
+    if (!this.isHead) this.#held.hold(this.response, this.principal?.id ?? '', body)
   }
 
   /** Sends state, which nobody may keep. */

@@ -19,6 +19,7 @@ import type { KeyCheck } from '../access.ts'
 import type { KeyStore, TicketStore } from '../keys.ts'
 import { createCors } from './cors.ts'
 import { Gate } from './gate.ts'
+import { HeldBytes } from './held-bytes.ts'
 import { withRate } from './keys.ts'
 import type { HttpLog } from './log.ts'
 import { Metrics } from './metrics.ts'
@@ -56,6 +57,9 @@ const MAX_URL_BYTES = 8 * 1024
 const MAX_HEADER_BYTES = 24 * 1024
 /** A client that takes or sends nothing for so long is let go; event streams have a heartbeat. */
 const SOCKET_IDLE_MS = 60_000
+/** Of answers that are in memory as a whole: so many of the largest there may be, but not less than this. */
+const MAX_HELD_ANSWERS = 8
+const MIN_HELD_BYTES = 64 * 1024 * 1024
 const DRAIN_MS = 8000
 const DRAIN_LOOK_MS = 50
 
@@ -106,6 +110,7 @@ export function createHttp(parts: HttpParts): Http {
     bodies: new BodyCache(settings.bodyCacheBytes),
     slowQueries: new SlowQueries(clock),
     streams: new Streams({ max: settings.maxStreams, random, log, keys, tickets, clock }),
+    held: new HeldBytes(Math.max(MIN_HELD_BYTES, MAX_HELD_ANSWERS * settings.answerMaxBytes)),
     constantHeaders,
     startedAt: clock.now(),
     isDraining: () => isDraining,
@@ -141,7 +146,8 @@ export function createHttp(parts: HttpParts): Http {
   function exchangeOf(request: IncomingMessage, response: ServerResponse): Exchange {
     const { path, query } = splitUrl(request.url!)
     const headers = [...constantHeaders, ...cors.of(request)]
-    return new Exchange({ request, response, id: nextRequestId(request), path, query, constantHeaders: headers, log })
+    const id = nextRequestId(request)
+    return new Exchange({ request, response, id, path, query, constantHeaders: headers, log, held: context.held })
   }
 
   function handle(request: IncomingMessage, response: ServerResponse): void {

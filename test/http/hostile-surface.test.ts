@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import { doubtsAbout, type KeySpec } from '../../lib/keys.ts'
 import { Failure } from '../../lib/errors.ts'
@@ -370,6 +371,28 @@ describe('answers that are kept in memory', () => {
       }
     }
   })
+})
+
+test('answers that one key asks for and does not take are cut off, and another gets its own', async (t) => {
+  const keys = storedKeys(t)
+  const queries = { readers: READERS, answerMaxBytes: 2e7 }
+  const server = await serveReal(t, { ...keys.parts, queries, settings: { answerMaxBytes: 1e7 } })
+  await server.publish(Array.from({ length: 9 }, (_, n) => ({ sku: `w${n}`, text: 'x'.repeat(1e6) })))
+  const { headers } = await keys.make()
+  const sockets = Array.from({ length: 16 }, (_, index) => {
+    const socket = connect(server.port, '127.0.0.1').on('error', () => {})
+    const key = headers['X-API-Key']
+    socket.write(`GET /rest/v1/wares?sku=neq.${index} HTTP/1.1\r\nHost: x\r\nX-API-Key: ${key}\r\n\r\n`)
+    return socket.pause()
+  })
+  t.after(() => sockets.forEach((socket) => socket.destroy()))
+  // A socket that is paused does not hear that it was cut: the server is asked how many are left.
+  await until(async () => {
+    const { process: own } = await server.json<{ process: { connections: number } }>('/api/stats')
+    return own.connections < sockets.length
+  })
+  const { length } = await (await server.get('/rest/v1/wares')).text()
+  assert.ok(length > 9e6)
 })
 
 test('a key that sees a part leaves room for the streams of others', async (t) => {
