@@ -1,0 +1,33 @@
+import { systemClock, type Clock } from '../../lib/base/clock.ts'
+
+/**
+ * The system's clock, `speed` times as fast, so that real processes can share a simulator without waiting for real
+ * penalties: a limit of 5 requests a second is one of 5 requests in 1/`speed` seconds to whoever looks at a real clock.
+ */
+export class ScaledClock implements Clock {
+  readonly speed: number
+  readonly #startedAt = systemClock.monotonic()
+  readonly #wallMs: number
+  #jumpedMs = 0
+
+  constructor(options: { speed: number; startAt?: number }) {
+    this.speed = options.speed
+    this.#wallMs = options.startAt ?? systemClock.now()
+  }
+
+  now(): number {
+    return this.#wallMs + this.#jumpedMs + this.monotonic()
+  }
+
+  monotonic(): number {
+    return (systemClock.monotonic() - this.#startedAt) * this.speed
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return systemClock.sleep(ms / this.speed, signal)
+  }
+
+  jump(ms: number): void {
+    this.#jumpedMs += ms
+  }
+}

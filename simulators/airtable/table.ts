@@ -1,0 +1,343 @@
+import type { Base } from './base.ts'
+import { readCell } from './cell-read.ts'
+import { isComputed, isStored, textOption, type Aggregate, type Field, type FieldSpec } from './field.ts'
+import { finishOptions, referencesOf } from './field-options.ts'
+import { compileFormula, type Evaluate, type FormulaScope } from './formula.ts'
+import { FormulaError, valueOfCell, type Value } from './formula-value.ts'
+import type { Json, JsonObject } from './json.ts'
+import { isEmpty, type ShownRecord, type StoredRecord } from './record.ts'
+import type { View, ViewSpec } from './view.ts'
+
+export type Cells = Readonly<Record<string, Json>>
+
+export interface TableSpec {
+  readonly id?: string
+  readonly name: string
+  readonly description?: string
+  /** The first is the primary one. */
+  readonly fields: readonly FieldSpec[]
+  readonly views?: readonly ViewSpec[]
+  readonly records?: readonly Cells[]
+}
+
+const TIME_TYPES = new Set(['date', 'dateTime', 'createdTime', 'lastModifiedTime'])
+
+/** One table of a base. Every change goes into the transaction that is going on, or is one by itself. */
+export class Table {
+  readonly id: string
+  readonly base: Base
+  #name: string
+  #description: string | undefined
+  readonly #fields: Field[] = []
+  readonly #views: View[] = []
+  readonly #records = new Map<string, StoredRecord>()
+  readonly #formulas = new Map<string, { readonly text: string; readonly evaluate: Evaluate }>()
+  readonly #aggregates = new Map<string, Aggregate>()
+  #ordered: readonly StoredRecord[] | undefined
+  #lastAutoNumber = 0
+
+  /** Made by `Base.createTable`. */
+  constructor(base: Base, spec: TableSpec, primaryField: FieldSpec) {
+    this.base = base
+    this.id = spec.id ?? base.random.id('tbl')
+    this.#name = spec.name
+    this.#description = spec.description
+    this.#addField(primaryField)
+  }
+
+  get name(): string {
+    return this.#name
+  }
+
+  get description(): string | undefined {
+    return this.#description
+  }
+
+  get fields(): readonly Field[] {
+    return this.#fields
+  }
+
+  get views(): readonly View[] {
+    return this.#views
+  }
+
+  get size(): number {
+    return this.#records.size
+  }
+
+  get primaryField(): Field {
+    const [first] = this.#fields
+    if (first === undefined) throw new Error(`table ${this.#name} has no fields`)
+    return first
+  }
+
+  /** In the order that lists have without a view and a sort: by id, which is to say any. Never changed in place. */
+  get records(): readonly StoredRecord[] {
+    this.#ordered ??= [...this.#records.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    return this.#ordered
+  }
+
+  find(recordId: string): StoredRecord | undefined {
+    return this.#records.get(recordId)
+  }
+
+  get(recordId: string): StoredRecord {
+    const record = this.#records.get(recordId)
+    if (record === undefined) throw new Error(`table ${this.#name} has no record ${recordId}`)
+    return record
+  }
+
+  findField(nameOrId: string): Field | undefined {
+    return this.#fields.find(({ id, name }) => id === nameOrId || name === nameOrId)
+  }
+
+  field(nameOrId: string): Field {
+    const field = this.findField(nameOrId)
+    if (field === undefined) throw new Error(`table ${this.#name} has no field ${nameOrId}`)
+    return field
+  }
+
+  findView(nameOrId: string): View | undefined {
+    return this.#views.find(({ id, name }) => id === nameOrId || name === nameOrId)
+  }
+
+  create(cells: Cells, given: { id?: string; createdTime?: number } = {}): StoredRecord {
+    return this.base.transaction((draft) => {
+      this.#lastAutoNumber += 1
+      const record: StoredRecord = {
+        id: given.id ?? this.base.random.id('rec'),
+        createdAt: given.createdTime ?? this.base.now(),
+        createdBy: draft.origin.user ?? this.base.owner.id,
+        autoNumber: this.#lastAutoNumber,
+        modifiedAt: undefined,
+        modifiedBy: undefined,
+        modifiedAtByField: undefined,
+        commentCount: 0,
+        cells: {},
+      }
+      this.#records.set(record.id, record)
+      this.#ordered = undefined
+      draft.recordCreated(this, record)
+      for (const [name, cell] of Object.entries(cells)) this.#store(record, this.field(name), cell)
+      return record
+    })
+  }
+
+  /** Changes the cells that are named; `null` empties one. */
+  update(recordId: string, cells: Cells): StoredRecord {
+    return this.base.transaction((draft) => {
+      const record = this.get(recordId)
+      draft.recordTouched(this, record)
+      for (const [name, cell] of Object.entries(cells)) {
+        const field = this.field(name)
+        this.#store(record, field, cell)
+        if (!isComputed(field)) this.#markModified(record, field, draft.origin.user)
+      }
+      return record
+    })
+  }
+
+  /** As `update`, and empties every other cell that can be edited. */
+  replace(recordId: string, cells: Cells): StoredRecord {
+    const rest = this.#fields.filter((field) => !isComputed(field)).map(({ id }): [string, Json] => [id, null])
+    const given = Object.entries(cells).map(([name, cell]): [string, Json] => [this.field(name).id, cell])
+    return this.update(recordId, Object.fromEntries([...rest, ...given]))
+  }
+
+  delete(recordId: string): void {
+    this.base.transaction((draft) => {
+      const record = this.get(recordId)
+      draft.recordTouched(this, record)
+      for (const field of this.#fields) if (field.type === 'multipleRecordLinks') this.#store(record, field, null)
+      draft.recordDestroyed(this, record)
+      this.#records.delete(recordId)
+      this.#ordered = undefined
+    })
+  }
+
+  rename(name: string): void {
+    this.base.transaction((draft) => {
+      draft.tableTouched(this)
+      this.#name = name
+    })
+  }
+
+  describe(description: string | undefined): void {
+    this.base.transaction((draft) => {
+      draft.tableTouched(this)
+      this.#description = description
+    })
+  }
+
+  createField(spec: FieldSpec): Field {
+    return this.base.transaction((draft) => {
+      const field = this.#addField(spec)
+      draft.fieldCreated(this, field)
+      if (spec.aggregate !== undefined) this.#aggregates.set(field.id, spec.aggregate)
+      if (field.type === 'multipleRecordLinks') this.base.linkBack(this, field)
+      return field
+    })
+  }
+
+  renameField(nameOrId: string, name: string): void {
+    this.base.transaction((draft) => {
+      const field = this.field(nameOrId)
+      draft.fieldTouched(this, field)
+      field.name = name
+    })
+  }
+
+  updateField(nameOrId: string, change: { type?: string; description?: string; options?: JsonObject }): void {
+    this.base.transaction((draft) => {
+      const field = this.field(nameOrId)
+      draft.fieldTouched(this, field)
+      field.type = change.type ?? field.type
+      field.description = change.description ?? field.description
+      field.options = finishOptions(this, { ...field, options: { ...field.options, ...change.options } })
+    })
+  }
+
+  deleteField(nameOrId: string): void {
+    this.base.transaction((draft) => {
+      const field = this.field(nameOrId)
+      if (field === this.primaryField) throw new Error('a primary field cannot be deleted')
+      draft.fieldDestroyed(this, field)
+      this.#fields.splice(this.#fields.indexOf(field), 1)
+      for (const record of this.#records.values()) delete record.cells[field.id]
+      this.base.unlink(field)
+    })
+  }
+
+  createView(spec: ViewSpec): View {
+    const view: View = {
+      id: spec.id ?? this.base.random.id('viw'),
+      name: spec.name,
+      type: spec.type ?? 'grid',
+      filter: spec.filter === undefined ? undefined : compileFormula(spec.filter, this.scope),
+      sort: (spec.sort ?? []).map(({ field, direction = 'asc' }) => ({ field: this.field(field).id, direction })),
+      visible: spec.visible?.map((name) => this.field(name).id),
+    }
+    this.#views.push(view)
+    return view
+  }
+
+  deleteView(nameOrId: string): void {
+    this.base.transaction((draft) => {
+      const view = this.findView(nameOrId)
+      if (view === undefined) throw new Error(`table ${this.#name} has no view ${nameOrId}`)
+      draft.viewDestroyed(this, view.id)
+      this.#views.splice(this.#views.indexOf(view), 1)
+    })
+  }
+
+  /** The record as the API would answer it now, by names of fields; attachments without their URLs. */
+  read(recordId: string): ShownRecord {
+    return this.#show(this.get(recordId))
+  }
+
+  readAll(): ShownRecord[] {
+    return this.records.map((record) => this.#show(record))
+  }
+
+  /** The fields as formulas see them. */
+  get scope(): FormulaScope {
+    return {
+      now: () => this.base.now(),
+      field: (nameOrId) => {
+        const field = this.findField(nameOrId)
+        if (field === undefined) return undefined
+        const isTime = TIME_TYPES.has(field.type)
+        return { id: field.id, read: (record) => this.#valueOf(field, record, isTime) }
+      },
+    }
+  }
+
+  /** What a formula field comes to; an error where it refers to a field that is gone. */
+  evaluate(field: Field, record: StoredRecord): Value {
+    const text = textOption(field, 'formula') ?? ''
+    if (!referencesOf(text).every((id) => this.findField(id) !== undefined)) return new FormulaError()
+    let formula = this.#formulas.get(field.id)
+    if (formula?.text !== text) {
+      formula = { text, evaluate: compileFormula(text, this.scope) }
+      this.#formulas.set(field.id, formula)
+    }
+    return formula.evaluate(record)
+  }
+
+  aggregateOf(field: Field): Aggregate {
+    return this.#aggregates.get(field.id) ?? 'SUM'
+  }
+
+  /** One side of a link, from the other: adds or takes away without going back. */
+  relink(recordId: string, field: Field, otherId: string, isLinked: boolean): void {
+    const record = this.#records.get(recordId)
+    if (record === undefined) return
+    this.base.transaction((draft) => {
+      draft.recordTouched(this, record)
+      const before = (record.cells[field.id] ?? []) as readonly string[]
+      const others = before.filter((id) => id !== otherId)
+      setCell(record, field, isLinked ? [...others, otherId] : others)
+      this.#markModified(record, field, draft.origin.user)
+    })
+  }
+
+  #valueOf(field: Field, record: StoredRecord, isTime: boolean): Value {
+    const cell = readCell(this, field, record)
+    if (field.type !== 'multipleRecordLinks') return valueOfCell(cell, isTime)
+    const far = this.base.findTable(textOption(field, 'linkedTableId') ?? '')
+    return ((cell ?? []) as readonly string[]).map((id) => {
+      const other = far?.find(id)
+      return far === undefined || other === undefined ? id : valueOfCell(readCell(far, far.primaryField, other), false)
+    })
+  }
+
+  #show(record: StoredRecord): ShownRecord {
+    const fields: Record<string, Json> = {}
+    for (const field of this.#fields) {
+      const cell = readCell(this, field, record)
+      if (cell !== undefined) fields[field.name] = cell
+    }
+    return { id: record.id, createdTime: new Date(record.createdAt).toISOString(), fields }
+  }
+
+  #addField(spec: FieldSpec): Field {
+    if (this.#fields.some(({ name }) => name === spec.name)) throw new Error(`a field ${spec.name} is there already`)
+    const field: Field = {
+      id: spec.id ?? this.base.random.id('fld'),
+      name: spec.name,
+      type: spec.type,
+      description: spec.description,
+      options: undefined,
+    }
+    field.options = finishOptions(this, { ...field, options: spec.options })
+    this.#fields.push(field)
+    return field
+  }
+
+  #store(record: StoredRecord, field: Field, cell: Json): void {
+    if (!isStored(field)) throw new Error(`field ${field.name} is computed`)
+    if (field.type === 'multipleRecordLinks') this.#storeLink(record, field, (cell ?? []) as readonly string[])
+    else setCell(record, field, field.type === 'multipleAttachments' ? this.base.attachments.adopt(cell) : cell)
+  }
+
+  #storeLink(record: StoredRecord, field: Field, ids: readonly string[]): void {
+    const before = new Set((record.cells[field.id] ?? []) as readonly string[])
+    const after = new Set(ids)
+    setCell(record, field, [...after])
+    for (const id of before) if (!after.has(id)) this.base.relinkBack(field, id, record.id, false)
+    for (const id of after) if (!before.has(id)) this.base.relinkBack(field, id, record.id, true)
+  }
+
+  #markModified(record: StoredRecord, field: Field, user: string | undefined): void {
+    const now = this.base.now()
+    record.modifiedAt = now
+    record.modifiedBy = user ?? this.base.owner.id
+    record.modifiedAtByField ??= new Map()
+    record.modifiedAtByField.set(field.id, now)
+  }
+}
+
+function setCell(record: StoredRecord, field: Field, cell: Json): void {
+  if (isEmpty(cell)) delete record.cells[field.id]
+  else record.cells[field.id] = cell
+}
