@@ -1,4 +1,5 @@
 import type { Failure } from './errors.ts'
+import type { Cursor } from './source.ts'
 import type { Progress, Run, SourceRecord, Trigger } from './sync-run.ts'
 
 /** A time-limited right to sync one source. The generation grows each time it changes hands. */
@@ -57,7 +58,14 @@ export interface RunRecord {
   planned(): void
   progress(progress: Progress): void
   /** Ends the run without a new snapshot: the upstream, read as `shape` names it, is what is published. */
-  unchanged(options: { identity: string; shape: string; checkedAt: number; timings: Timings }): void
+  unchanged(options: {
+    identity: string
+    shape: string
+    checkedAt: number
+    timings: Timings
+    /** Where the pull ended that found it so. */
+    cursor?: Cursor | undefined
+  }): void
   failed(failure: Failure, timings: Timings): void
   /** Ends the run because the guard refused what it pulled. */
   rejected(failure: Failure, timings: Timings): void

@@ -1,4 +1,6 @@
 import type { Column } from './column.ts'
+import type { FailureCode } from './errors.ts'
+import type { TableOrigin } from './origin.ts'
 import type { Answer, QueryOptions, ResolvedQuery, RowFacts } from './query.ts'
 import type { Watermark } from './watermark.ts'
 
@@ -20,6 +22,20 @@ export interface TableInfo {
   readonly search: readonly string[]
   /** Columns that hold the upstream's own times of a row (ISO 8601 or epoch), where it has such. */
   readonly times: { readonly created: string | null; readonly modified: string | null }
+  /** There where the upstream did not give the table, and it stayed as it was: why, and since when. Epoch milliseconds. */
+  readonly kept?: { readonly code: FailureCode; readonly message: string; readonly since: number }
+}
+
+/** A row that speaks of a file, and what it says of it. */
+export interface FileReference {
+  readonly table: string
+  /** The row's key as text: see `row-key.ts`. */
+  readonly key: string
+  readonly column: string
+  readonly id: string
+  readonly name: string
+  readonly type: string | null
+  readonly bytes: number | null
 }
 
 /** The pointer: what `active.json` holds. It alone decides which file is served. */
@@ -50,6 +66,8 @@ export interface Pointer {
   readonly tables: readonly TableInfo[]
   /** What was configured for the tables and could not be done; one sentence each. */
   readonly warnings?: readonly string[]
+  /** Its full answers are rendered behind the publish: until then they are written from the rows. */
+  readonly rendersLater?: true
   /** Epoch milliseconds. */
   readonly publishedAt: number
   /** When its rows were read: what the upstream had is known up to here. Epoch milliseconds. */
@@ -112,6 +130,10 @@ export interface MountedSnapshot {
     columns: readonly Column[],
     id: string,
   ): { readonly cells: readonly unknown[]; readonly facts: RowFacts } | undefined
+  /** What the upstream calls a table; undefined where it has no names of its own. */
+  origin(table: string): TableOrigin | undefined
+  /** The rows that speak of a file, in order of their keys. Bounded by an index; at most 1000. */
+  fileReferences(id: string): FileReference[]
   /**
    * Answers a query: here where an index bounds the work, else in a process of its own that is killed at the deadline.
    * Throws `query_deadline`, `readers_busy`, `answer_too_large`, or the signal's reason.

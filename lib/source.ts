@@ -1,4 +1,8 @@
 import type { ColumnType, Value } from './column.ts'
+import type { FailureCode } from './errors.ts'
+import type { FileOffer } from './files.ts'
+import type { TableOrigin } from './origin.ts'
+import type { Trigger } from './sync-run.ts'
 
 /** Where a pull can continue: opaque JSON text that only the source that made it can read. */
 export type Cursor = string
@@ -16,6 +20,20 @@ export interface TablePlan {
   readonly expectedRows?: number
   /** An estimate, for progress and ETA only. */
   readonly estimatedRows?: number
+  /**
+   * What its rows begin with: none, or those of the active snapshot, which pages then change (`put`, `deleted`). A table
+   * that is not there, or has another key or other columns than its `columns`, cannot begin so: that is a bug of the plan.
+   */
+  readonly from?: 'nothing' | 'active'
+  /** All columns, in order, where the upstream tells: then no page brings others, and none is needed to announce them. */
+  readonly columns?: readonly string[]
+  /** What becomes of two rows with one key: `refused` if they differ (the default), or the later one counts. */
+  readonly repeats?: 'refused' | 'latest'
+  /** Columns that hold the upstream's own times of a row, unless the configuration names others. */
+  readonly times?: { readonly created?: string; readonly modified?: string }
+  readonly origin?: TableOrigin
+  /** JSON columns whose cells are lists of files: `[{ id, filename, type, size, … }]`. */
+  readonly fileColumns?: readonly string[]
 }
 
 export interface Plan {
@@ -25,11 +43,36 @@ export interface Plan {
    */
   readonly identity: string
   readonly tables: readonly TablePlan[]
+  /** What somebody should know of how this upstream is followed; one sentence each. */
+  readonly warnings?: readonly string[]
+}
+
+/** What is published, as far as it matters to the next plan. */
+export interface Published {
+  readonly plan: Plan
+  /** The identity that was last found to be what is published: a plan that names it again has nothing to pull. */
+  readonly seen: string | undefined
+  /** That of the last page that was pulled, whether it changed anything or not: where a source finds what it knew. */
+  readonly cursor: Cursor | undefined
+  /** When it was read. Epoch milliseconds. */
+  readonly checkedAt: number
+  /** Tables that stayed as they were because the upstream did not give them: see `Page.keeps`. */
+  readonly kept: readonly string[]
+}
+
+export interface PlanOptions {
+  readonly signal: AbortSignal
+  readonly trigger: Trigger
+  /** Undefined before the first publish, and after a rollback or a change of configuration: then all is to be read. */
+  readonly published: Published | undefined
+  /** Every table has to begin with nothing: what was made of changes cannot be used. */
+  readonly wantsAll: boolean
 }
 
 /**
  * Some rows of one table, in upstream order. `rows[i][j]` belongs to `columns[j]`. A page may bring columns that
- * earlier pages of the table did not have. A table without rows is announced by one page without rows.
+ * earlier pages of the table did not have. A table without rows is announced by one page without rows. What a page says
+ * happens in this order: `restarts`, `deleted`, `rows`, `keeps`.
  */
 export interface Page {
   readonly table: string
@@ -39,14 +82,30 @@ export interface Page {
   readonly next: Cursor
   /** How much of the whole pull is done after this page, 0 to 1, where the source can tell. */
   readonly done?: number
+  /** The table begins anew: what earlier pages of this pull, or the active snapshot, brought is dropped. */
+  readonly restarts?: true
+  /** Each row takes the place of the one with its key, or is added. Needs a key in the plan. */
+  readonly put?: true
+  /** Keys of rows that are gone, as cells in the order of the key; those that are not there are passed over. */
+  readonly deleted?: readonly (readonly Value[])[]
+  /**
+   * The upstream does not give this table: its rows, columns and origin stay those of the active snapshot, and a table
+   * that is not there is left out. Later pages of the table must not come.
+   */
+  readonly keeps?: { readonly code: FailureCode; readonly message: string }
+  /** Where the files can be fetched that the rows speak of. */
+  readonly files?: readonly FileOffer[]
 }
 
 export interface Source {
   /** The name it has in the configuration, such as `cities`. Appears in URLs, logs, errors and file names. */
   readonly id: string
 
-  /** Looks at the upstream: which tables, how many rows. Throws only `upstream_*` failures. */
-  plan(signal: AbortSignal): Promise<Plan>
+  /**
+   * Looks at the upstream: which tables, how many rows, and whether only what changed since `published` has to be read.
+   * Throws only `upstream_*` failures.
+   */
+  plan(options: PlanOptions): Promise<Plan>
 
   /**
    * Yields every row of every planned table, page by page, and returns when all were yielded and the upstream was
@@ -61,4 +120,10 @@ export interface Source {
    * disposed. Absent where the upstream cannot tell.
    */
   watch?(onChange: () => void): Disposable
+
+  /**
+   * Where files can be fetched whose offers are too old, asked for by the rows that speak of them. Offers of files that
+   * are gone are left out. Throws only `upstream_*` failures.
+   */
+  offers?(rows: readonly { readonly table: string; readonly key: string }[], signal: AbortSignal): Promise<FileOffer[]>
 }

@@ -1,5 +1,5 @@
 import type { Lease, Timings } from './control.ts'
-import type { Cursor, Page, Plan } from './source.ts'
+import type { Cursor, Page, Plan, Published } from './source.ts'
 import type { Pointer } from './snapshot.ts'
 
 /** A table as it was pulled, for the guard to judge. */
@@ -19,6 +19,8 @@ export interface Stage extends Disposable {
   /** Whether an earlier attempt pulled everything already. */
   readonly isPulled: boolean
   rows(table: string): number
+  /** Whether nothing was pulled that differs from the active snapshot, as far as can be told without a look at its rows. */
+  readonly isSame: boolean
   /** Adds the page and moves the checkpoint behind it, in one step. @throws Failure `upstream_malformed` */
   write(page: Page): void
   /** Everything was pulled: checks keys and counts. @throws Failure `snapshot_rejected`, `upstream_malformed` */
@@ -41,6 +43,8 @@ export interface Stage extends Disposable {
 /** Where runs build snapshots. */
 export interface Store {
   active(source: string): Pointer | undefined
+  /** What the active snapshot was made of; undefined where the next plan must not build on it. */
+  published(source: string): Published | undefined
   /** The upstream identity that was last found to be what is published, read with the same configuration. */
   seenIdentity(source: string): string | undefined
   /** Fingerprint of how the source is configured. */

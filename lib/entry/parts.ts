@@ -56,12 +56,16 @@ export async function createSource(id: string, descriptor: SourceDescriptor): Pr
       const { fileSource } = await import('../sources/file/source.ts')
       return fileSource(id, descriptor.options)
     }
+    case 'airtable':
+      throw new Failure('config_invalid', `The source ${id} is of a kind that this Holdfast cannot read yet.`)
   }
 }
 
 /** What decides how the upstream's data is read: schedule and guard do not. */
 function shapeOf(descriptor: SourceDescriptor): string {
   const { every: _every, guard: _guard, ...options } = descriptor.options
+  // Another token sees the same base.
+  if ('token' in options) options.token = ''
   return createHash('sha256')
     .update(JSON.stringify([descriptor.kind, options]))
     .digest('hex')

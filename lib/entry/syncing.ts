@@ -145,7 +145,12 @@ export async function openSyncing(
     // What changed while nobody watched.
     const seen = control.seenIdentity(id)
     const plan = await source
-      .plan(AbortSignal.any([draining.signal, AbortSignal.timeout(10_000)]))
+      .plan({
+        signal: AbortSignal.any([draining.signal, AbortSignal.timeout(10_000)]),
+        trigger: 'change',
+        published: undefined,
+        wantsAll: false,
+      })
       .catch(() => undefined)
     if (seen !== null && plan !== undefined && plan.identity !== seen) await ask(id, 'change')
   }

@@ -1,17 +1,18 @@
+import type { TableOrigin } from '../origin.ts'
 import { keyText } from '../row-key.ts'
 import { rowToJson } from '../row-json.ts'
 import type { Settings } from '../settings.ts'
 import type { Pointer, TableInfo } from '../snapshot.ts'
+import { attachedTables } from './basis.ts'
 import { every, literal, quote, type Database } from './database.ts'
 import { dropIndexes } from './indexes.ts'
-import { sqlNames } from './names.ts'
 import {
   CHANGED_AT,
   CREATED_AT,
   deviates,
   POSITION,
   readBases,
-  SqlTable,
+  type SqlTable,
   VERSION,
   type RowBase,
 } from './snapshot-schema.ts'
@@ -38,6 +39,8 @@ export function compare(
   tables: readonly SqlTable[],
   options: {
     active: { pointer: Pointer; path: string } | undefined
+    /** What the upstream calls the tables. */
+    origins: ReadonlyMap<string, TableOrigin>
     /** What the tables will have beside their rows is not what those of the active snapshot have. */
     isLaidOutAnew: boolean
     /** What the staged rows have as their version. */
@@ -55,10 +58,11 @@ export function compare(
       const log = new BatchWriter(db, batch, options.bounds.maxBatch)
       for (const table of tables)
         compareTable(db, table, { active: active?.pointer, bases: options.bases, batch, at, log })
+      const hasOtherNames = writeOrigins(db, options.origins, active !== undefined)
       const gone = active?.pointer.tables.filter((old) => !tables.some((table) => table.name === old.name)) ?? []
       for (const table of gone) log.resync(table.name)
       if (active !== undefined) carryLog(db, { pointer: active.pointer, at, bounds: options.bounds })
-      const isChanged = active === undefined || log.hasEntries || options.isLaidOutAnew
+      const isChanged = active === undefined || log.hasEntries || options.isLaidOutAnew || hasOtherNames
       if (isChanged) log.finish(at)
       return {
         isChanged,
@@ -91,13 +95,7 @@ function compareTable(db: Database, table: SqlTable, context: TableContext): voi
     return
   }
   // Which SQL name a column has depends on the columns before it, and those may have changed places.
-  const old = new SqlTable({
-    name: table.name,
-    position: table.position,
-    key: table.key,
-    sqlName: oldName(db, table.name),
-    columns: info.columns,
-  })
+  const old = attachedTables(db, 'old', context.active as Pointer).find(({ name }) => name === table.name) as SqlTable
   const oldBase = readOldBase(db, table.name)
   if (!hasSameShape(info, table)) {
     setBase(db, table, { staged, base: { ...own, createdAt: oldBase.createdAt } })
@@ -172,6 +170,20 @@ function describe(db: Database, table: SqlTable, base: RowBase): void {
     base.version,
     base.at,
     base.createdAt,
+  )
+}
+
+/** Whether the upstream calls anything otherwise than it did in the active snapshot. */
+function writeOrigins(db: Database, origins: ReadonlyMap<string, TableOrigin>, hasOld: boolean): boolean {
+  const write = db.prepare<[string, string]>('UPDATE main._hf_tables SET origin = ? WHERE name = ?')
+  for (const [name, origin] of origins) write.run(JSON.stringify(origin), name)
+  if (!hasOld) return false
+  return (
+    db
+      .prepare(
+        `SELECT 1 FROM main._hf_tables n JOIN old._hf_tables o ON o.name = n.name WHERE n.origin IS NOT o.origin LIMIT 1`,
+      )
+      .get() !== undefined
   )
 }
 
@@ -352,9 +364,4 @@ function readOldBase(db: Database, name: string): RowBase {
       `SELECT base_version AS version, base_at AS at, base_created_at AS createdAt FROM old._hf_tables WHERE name = ?`,
     )
     .get(name) as RowBase
-}
-
-function oldName(db: Database, name: string): string {
-  const names = db.prepare<[], string>('SELECT name FROM old._hf_tables ORDER BY position').pluck().all()
-  return sqlNames(names)[names.indexOf(name)] as string
 }

@@ -1,11 +1,13 @@
 import { existsSync, statSync } from 'node:fs'
 import type { Column } from '../column.ts'
 import { Failure, toFailure } from '../errors.ts'
+import type { TableOrigin } from '../origin.ts'
 import type { Answer, QueryOptions, ResolvedQuery } from '../query.ts'
 import type {
   Coding,
   ExportFile,
   ExportRequest,
+  FileReference,
   FileSizes,
   MountedSnapshot,
   Pointer,
@@ -15,11 +17,12 @@ import type {
 } from '../snapshot.ts'
 import { openSnapshot, quote, sqliteCode, type Database } from './database.ts'
 import { Exports } from './exports.ts'
+import { FileReferences } from './file-references.ts'
 import { fileSizes } from './file-sizes.ts'
 import type { SourceFolder } from './pointer.ts'
 import { QueryEngine } from './query-engine.ts'
 import type { QueryReaders } from './reader-pool.ts'
-import { checkFormat, POSITION, readSqlTables, type SqlTable } from './snapshot-schema.ts'
+import { checkFormat, POSITION, readOrigins, readSqlTables, type SqlTable } from './snapshot-schema.ts'
 
 /** Watching a folder is a hint only (network volumes): the pointer is also looked at this often. */
 const LOOK_MS = 100
@@ -173,6 +176,8 @@ class Mounted implements MountedSnapshot {
   readonly #bodies = new Map<string, { path: string | undefined; lookAgainAt: number }>()
   #engine: QueryEngine | undefined
   #tables: Map<string, SqlTable> | undefined
+  #origins: Map<string, TableOrigin> | undefined
+  #files: FileReferences | undefined
   #pins = 1
 
   constructor(folder: SourceFolder, pointer: Pointer, parts: MountParts) {
@@ -216,6 +221,16 @@ class Mounted implements MountedSnapshot {
     const found = existsSync(path) ? path : undefined
     this.#bodies.set(key, { path: found, lookAgainAt: performance.now() + MISSING_BODY_MS })
     return found
+  }
+
+  origin(table: string): TableOrigin | undefined {
+    this.#origins ??= readOrigins(this.db)
+    return this.#origins.get(table)
+  }
+
+  fileReferences(id: string): FileReference[] {
+    this.#files ??= new FileReferences(this.db)
+    return this.#files.of(id)
   }
 
   record(table: string, columns: readonly Column[], id: string): ReturnType<MountedSnapshot['record']> {

@@ -42,6 +42,8 @@ export interface RenderOptions {
   readonly publishedAt: number
   /** Answers beyond this are not kept: they are written from the rows each time. */
   readonly maxBytes: number
+  /** Nothing is written: the rows are counted and digested only. */
+  readonly isDigestOnly?: boolean
   readonly signal: AbortSignal
   /** Called now and then, while it comes further. */
   onProgress(): void
@@ -71,7 +73,7 @@ export async function render(
     try {
       const written = writeRows(db, table, part('identity'), options)
       const isKept = written.bytes <= options.maxBytes
-      for (const coding of isKept ? CODINGS : []) {
+      for (const coding of isKept && !options.isDigestOnly ? CODINGS : []) {
         if (coding !== 'identity') await encode(path('identity'), part(coding), coding, written.bytes, options)
         files.sync('render:sync-body', part(coding))
         files.rename('render:rename-body', part(coding), path(coding))
@@ -128,7 +130,7 @@ function writeRows(
   const digest = new RowDigest()
   const toJson = rowToJson(table.columns)
   const all = selectAll(db, table)
-  const file = openSync(path, 'w')
+  const file = options.isDigestOnly ? undefined : openSync(path, 'w')
   let bytes = 0
   try {
     let text = envelopeStart({
@@ -156,13 +158,14 @@ function writeRows(
     }
     bytes += write(file, text + ENVELOPE_END, bytes, options.maxBytes)
   } finally {
-    closeSync(file)
+    if (file !== undefined) closeSync(file)
   }
   return { rows, bytes, digest: digest.hex() }
 }
 
 /** Beyond the bound the rows are still counted and digested, but no longer written. */
-function write(file: number, text: string, before: number, maxBytes: number): number {
+function write(file: number | undefined, text: string, before: number, maxBytes: number): number {
+  if (file === undefined) return Buffer.byteLength(text)
   const chunk = Buffer.from(text)
   if (before + chunk.length <= maxBytes) {
     for (let offset = 0; offset < chunk.length;) offset += writeSync(file, chunk, offset)

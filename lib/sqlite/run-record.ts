@@ -35,10 +35,13 @@ export class SqliteRunRecord implements RunRecord {
     this.#write(() => this.#table.progress(this.run.id, progress, isFurther))
   }
 
-  unchanged(options: { identity: string; shape: string; checkedAt: number; timings: Timings }): void {
+  unchanged(options: Parameters<RunRecord['unchanged']>[0]): void {
     this.#write(() => {
       this.#table.end(this.run.id, 'completed', { at: this.#now(), result: 'unchanged', timings: options.timings })
       this.#table.setChecked(this.run.source, options.checkedAt, options)
+      const active = pointerOf(this.#folders, this.run.source)
+      if (options.cursor !== undefined && active !== undefined)
+        this.#table.setPosition(this.run.source, active.snapshot, options.cursor)
       this.#advance({ kind: 'finished' })
     })
   }

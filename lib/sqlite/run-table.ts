@@ -55,6 +55,8 @@ export class RunTable {
       setChecked: db.prepare(`UPDATE sources SET checked_at = ?, seen = ? WHERE source = ?`),
       setSeenShape: db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('shape of ' || ?, ?)`),
       seenShape: db.prepare<[string], string>(`SELECT value FROM meta WHERE name = 'shape of ' || ?`).pluck(),
+      setPosition: db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('position of ' || ?, ?)`),
+      position: db.prepare<[string], string>(`SELECT value FROM meta WHERE name = 'position of ' || ?`).pluck(),
       setPublished: db.prepare(`UPDATE sources SET published = ? WHERE source = ?`),
       setLease: db.prepare(
         `UPDATE sources SET generation = ?, holder = ?, expires_at = ?, ttl_ms = ? WHERE source = ?`,
@@ -120,6 +122,17 @@ export class RunTable {
   /** How the source was configured when `seen` was written. */
   seenShape(source: string): string | undefined {
     return this.#sql.seenShape.get(source)
+  }
+
+  /** Where a pull ended that found nothing new since a snapshot. */
+  setPosition(source: string, snapshot: string, cursor: string): void {
+    this.#sql.setPosition.run(source, JSON.stringify([snapshot, cursor]))
+  }
+
+  /** The cursor of the last such pull since this snapshot, if there was one. */
+  position(source: string, snapshot: string): string | undefined {
+    const [since, cursor] = JSON.parse(this.#sql.position.get(source) ?? '[]') as string[]
+    return since === snapshot ? cursor : undefined
   }
 
   setPublished(source: string, watermark: Watermark): void {

@@ -1,11 +1,12 @@
 import { Failure } from '../errors.ts'
 import type { Column } from '../column.ts'
+import type { TableOrigin } from '../origin.ts'
 import type { Database } from './database.ts'
 import { openSnapshot, quote } from './database.ts'
 import { sqlNames } from './names.ts'
 
 /** Format of staged files and snapshots, in `user_version`. */
-const FORMAT = 2
+const FORMAT = 3
 
 /** Position of a row in upstream order, from 1. */
 export const POSITION = '_hf_row'
@@ -29,10 +30,11 @@ export interface RowBase {
 /**
  * What a snapshot file holds beside the mirrored tables.
  *
- * - `_hf_tables`: the tables in order; `key` and `columns` are JSON. Rows unchanged since `base_version` have it as
+ * - `_hf_tables`: the tables in order; `key`, `columns` and `origin` are JSON. Rows unchanged since `base_version` have it as
  *   their version, by the default of the column; likewise the times.
  * - `_hf_batches`, `_hf_log`: the change log. The newest batch has no watermark here: the pointer has it.
- * - `_hf_checkpoint`: how it was pulled, and how far while it is staged.
+ * - `_hf_files`: which rows speak of which files.
+ * - `_hf_checkpoint`: how it was pulled, and how far while it is staged; `basis` is the snapshot whose rows it began with.
  */
 const SCHEMA = `
   CREATE TABLE _hf_tables (
@@ -43,8 +45,20 @@ const SCHEMA = `
     rows            INTEGER NOT NULL DEFAULT 0,
     base_version    INTEGER NOT NULL DEFAULT 0,
     base_at         INTEGER NOT NULL DEFAULT 0,
-    base_created_at INTEGER NOT NULL DEFAULT 0
+    base_created_at INTEGER NOT NULL DEFAULT 0,
+    origin          TEXT
   ) STRICT;
+
+  CREATE TABLE _hf_files (
+    id          TEXT NOT NULL,
+    table_name  TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    column_name TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    type        TEXT,
+    bytes       INTEGER,
+    PRIMARY KEY (id, table_name, key, column_name)
+  ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE _hf_batches (
     batch     INTEGER PRIMARY KEY,
@@ -67,6 +81,7 @@ const SCHEMA = `
     id       INTEGER PRIMARY KEY CHECK (id = 1),
     plan     TEXT NOT NULL,
     shape    TEXT NOT NULL,
+    basis    TEXT,
     boot     TEXT NOT NULL,
     cursor   TEXT,
     is_done  INTEGER NOT NULL DEFAULT 0,
@@ -217,6 +232,14 @@ export function readSqlTables(db: Database): SqlTable[] {
         decimalColumns: new Set(decimalColumns.all(names[index] as string)),
       }),
   )
+}
+
+/** What the upstream calls each table of a snapshot file, where it has names of its own. */
+export function readOrigins(db: Database): Map<string, TableOrigin> {
+  const rows = db
+    .prepare<[], { name: string; origin: string }>('SELECT name, origin FROM _hf_tables WHERE origin IS NOT NULL')
+    .all()
+  return new Map(rows.map(({ name, origin }) => [name, JSON.parse(origin) as TableOrigin]))
 }
 
 /** The base of each table of a snapshot file. */

@@ -1,11 +1,12 @@
 import type { Statement } from 'better-sqlite3'
 import type { Value } from '../column.ts'
 import { Failure } from '../errors.ts'
-import { occurrenceId, rowIdOf } from '../row-id.ts'
+import type { TableOrigin } from '../origin.ts'
+import { rowIdOf } from '../row-id.ts'
+import type { TableInfo } from '../snapshot.ts'
 import type { Page, TablePlan } from '../source.ts'
 import {
   columnOf,
-  fromCell,
   kindFor,
   newColumnState,
   sqliteType,
@@ -15,9 +16,11 @@ import {
   type ColumnState,
   type Kind,
 } from '../typing.ts'
-import { every, quote, sqliteCode, type Database } from './database.ts'
-import { decimalKey } from './sql-decimal.ts'
+import type { Basis, BasisTable } from './basis.ts'
+import { quote, sqliteCode, type Database } from './database.ts'
+import { KeyedRows } from './keyed-rows.ts'
 import { CHANGED_AT, CREATED_AT, deviates, POSITION, SqlTable, VERSION, type RowBase } from './snapshot-schema.ts'
+import { freeIdName, indexKey, missingKey } from './staged-key.ts'
 
 const MAX_COLUMNS = 1900
 
@@ -29,7 +32,17 @@ export interface StagedTableState {
   rows: number
   /** What the version columns of its rows hold until they are compared. */
   readonly base: RowBase
+  /** Whether its key is indexed: from then on rows are put. */
+  isKeyed: boolean
+  /** Whether it has the rows of the active snapshot that it begins with. */
+  isLoaded: boolean
+  /** Whether a page brought or took anything. */
+  isTouched: boolean
+  kept: (Kept & { isAbsent: boolean; key?: string[]; origin?: TableOrigin | null }) | null
 }
+
+/** Why a table stayed as it was: see `Page.keeps`. Epoch milliseconds. */
+export type Kept = NonNullable<TableInfo['kept']>
 
 /** One table while it is pulled: grows columns and widens types as pages arrive, without losing a value. */
 export class StagedTable {
@@ -39,6 +52,7 @@ export class StagedTable {
   readonly #sqlName: string
   readonly state: StagedTableState
   #insert: Statement | undefined
+  #keyed: KeyedRows | undefined
   #layout:
     | { columns: readonly string[]; from: Int32Array; idOf: ((row: readonly Value[]) => string) | null }
     | undefined
@@ -53,7 +67,17 @@ export class StagedTable {
     this.#plan = plan
     this.#position = place.position
     this.#sqlName = place.sqlName
-    this.state = state ?? { name: plan.name, columns: [], idColumn: null, rows: 0, base: place.base }
+    this.state = state ?? {
+      name: plan.name,
+      columns: [],
+      idColumn: null,
+      rows: 0,
+      base: place.base,
+      isKeyed: false,
+      isLoaded: false,
+      isTouched: false,
+      kept: null,
+    }
   }
 
   get isAnnounced(): boolean {
@@ -61,7 +85,21 @@ export class StagedTable {
   }
 
   get key(): readonly string[] {
-    return this.#plan.key ?? [this.state.idColumn as string]
+    return this.state.kept?.key ?? this.#plan.key ?? [this.state.idColumn as string]
+  }
+
+  get origin(): TableOrigin | undefined {
+    return this.state.kept === null ? this.#plan.origin : (this.state.kept.origin ?? undefined)
+  }
+
+  /** Whether the plan tells of its columns, so that no page need announce it. */
+  get isToldBefore(): boolean {
+    return this.#plan.columns !== undefined
+  }
+
+  /** Whether its rows still have to be taken over from the active snapshot. */
+  get isToLoad(): boolean {
+    return this.#plan.from === 'active' && !this.state.isLoaded
   }
 
   get table(): SqlTable {
@@ -75,15 +113,21 @@ export class StagedTable {
   }
 
   /**
-   * Adds the rows of a page; belongs inside a transaction.
+   * Does to the rows what a page says; belongs inside a transaction.
    *
    * @throws Failure `upstream_malformed` when a value does not fit its declared type or a key cell is missing
    */
   write(page: Page): void {
+    const { state } = this
+    if (page.restarts) this.#restart()
+    if (page.restarts || page.rows.length > 0 || page.deleted?.length) state.isTouched = true
+    if (page.deleted?.length) this.#deleteRows(page.deleted)
+    if (page.put) this.indexKey()
     const layout = this.#prepareLayout(page)
     this.#settleKinds(page, layout.from)
+    const { columns } = state
+    const keyed = state.isKeyed ? this.#keyedRows() : undefined
     const insert = (this.#insert ??= this.#prepareInsert())
-    const { columns } = this.state
     const cells: Cell[] = Array.from({ length: columns.length })
     for (const row of page.rows) {
       for (let index = 0; index < columns.length; index++) {
@@ -93,33 +137,100 @@ export class StagedTable {
         cells[index] = typeof value === 'string' && kind === 'text' ? value : toCell(kind, value)
       }
       if (layout.idOf !== null) cells[0] = layout.idOf(row)
-      this.#insertRow(insert, cells)
-      this.state.rows++
+      try {
+        if (keyed === undefined) insert.run(cells)
+        else if (!keyed.put(cells)) continue
+      } catch (error) {
+        throw this.#rowFailure(error, cells)
+      }
+      state.rows++
     }
+  }
+
+  #deleteRows(keys: readonly (readonly Value[])[]): void {
+    this.indexKey()
+    const keyed = this.#keyedRows()
+    const kinds = this.key.map((name) => this.state.columns.find((column) => column.name === name)?.kind ?? 'text')
+    for (const key of keys) {
+      if (keyed.delete(kinds.map((kind, index) => toCell(kind, key[index] ?? null)))) this.state.rows--
+    }
+  }
+
+  #restart(): void {
+    const { state } = this
+    this.#forget()
+    if (this.isAnnounced)
+      this.#db.exec(`DELETE FROM ${quote(this.#sqlName)}; DROP INDEX IF EXISTS ${this.table.keyIndex}`)
+    Object.assign(state, { rows: 0, isKeyed: false, isLoaded: true })
+  }
+
+  #keyedRows(): KeyedRows {
+    return (this.#keyed ??= new KeyedRows(this.#db, this.table))
+  }
+
+  /** Statements and layouts are made for columns and indexes as they were. */
+  #forget(): void {
+    this.#insert = undefined
+    this.#keyed = undefined
+    this.#layout = undefined
   }
 
   /**
-   * Indexes the key, once all rows are there: far cheaper than keeping it in order meanwhile. Repeated rows are
-   * numbered where the key is generated, and dropped where it was given and they are equal.
+   * Indexes the key, once all rows are there or rows have to be found by it.
    *
-   * @throws Failure `snapshot_rejected` when a key repeats with different content
+   * @throws Failure `snapshot_rejected` when a key repeats with different content and that is refused
    */
   indexKey(): void {
-    const table = this.table
-    const create = `CREATE UNIQUE INDEX ${table.keyIndex} ON ${quote(table.sqlName)} (${table.keySql()})`
-    try {
-      this.#db.exec(create)
-      return
-    } catch (error) {
-      if (!sqliteCode(error)?.startsWith('SQLITE_CONSTRAINT')) throw error
-    }
-    this.#db.exec(`CREATE INDEX ${table.keyIndex} ON ${quote(table.sqlName)} (${table.keySql()})`)
-    if (this.state.idColumn === null) this.#dropEqualRows(table)
-    else this.#numberEqualRows(table)
-    this.#db.exec(`DROP INDEX ${table.keyIndex}; ${create}`)
+    const { state } = this
+    if (state.isKeyed) return
+    const repeats = state.idColumn === null ? (this.#plan.repeats ?? 'refused') : 'numbered'
+    state.rows -= indexKey(this.#db, this.table, repeats)
+    state.isKeyed = true
   }
 
-  #prepareLayout(page: Page) {
+  /** Makes the columns that the plan tells of, before any page has come. */
+  announce(): void {
+    const { columns } = this.#plan
+    if (columns !== undefined && !this.isAnnounced) this.#prepareLayout({ columns, rows: [] })
+  }
+
+  /**
+   * Begins with the rows of the active snapshot.
+   *
+   * @throws Failure `internal` where the plan tells of other columns or another key
+   */
+  load(basis: Basis, from: BasisTable): void {
+    this.announce()
+    const { table, state } = this
+    if (!isSameShape(from.table, table)) {
+      throw new Failure(
+        'internal',
+        `Table ${this.#plan.name} cannot begin with rows that have another key or other columns.`,
+      )
+    }
+    basis.copy(from, table)
+    state.rows = from.info.rows
+    state.isLoaded = true
+  }
+
+  /** Becomes what it is in the active snapshot; gone where it is not there. */
+  keep(basis: Basis | undefined, kept: Kept): void {
+    const { state } = this
+    const from = basis?.table(this.#plan.name)
+    if (this.isAnnounced) this.#db.exec(`DROP TABLE ${quote(this.#sqlName)}`)
+    Object.assign(state, { columns: [], idColumn: null, rows: 0, isKeyed: false, isLoaded: true, isTouched: true })
+    this.#forget()
+    state.kept = { ...kept, isAbsent: from === undefined, since: from?.info.kept?.since ?? kept.since }
+    if (basis === undefined || from === undefined) return
+    state.columns.push(...from.info.columns.map(({ name, type }) => newColumnState(name, { declared: type })))
+    state.kept.key = [...from.info.key]
+    state.kept.origin = from.origin ?? null
+    this.#createTable(quote(this.#sqlName))
+    basis.copy(from, this.table)
+    state.rows = from.info.rows
+  }
+
+  #prepareLayout(page: Pick<Page, 'columns' | 'rows'>) {
     if (this.#layout?.columns === page.columns) return this.#layout
     this.#addColumns(page)
     const idOf = this.state.idColumn === null ? null : rowIdOf(page.columns)
@@ -127,7 +238,7 @@ export class StagedTable {
     return this.#layout
   }
 
-  #addColumns(page: Page): void {
+  #addColumns(page: Pick<Page, 'columns' | 'rows'>): void {
     const { state } = this
     const isFirst = state.columns.length === 0
     if (state.idColumn !== null && page.columns.includes(state.idColumn)) this.#renameIdColumn(page)
@@ -146,6 +257,7 @@ export class StagedTable {
     }
     state.columns.push(...added)
     this.#insert = undefined
+    this.#keyed = undefined
     this.#widen(page, this.#fromOf(page), state.columns.length - added.length)
     if (isFirst) {
       this.#createTable(quote(this.#sqlName))
@@ -159,12 +271,12 @@ export class StagedTable {
     }
   }
 
-  #fromOf(page: Page): Int32Array {
+  #fromOf(page: Pick<Page, 'columns'>): Int32Array {
     const place = new Map(page.columns.map((name, index) => [name, index]))
     return Int32Array.from(this.state.columns, (column) => place.get(column.name) ?? -1)
   }
 
-  #chooseKey(known: ReadonlySet<string>, added: ColumnState[], page: Page): void {
+  #chooseKey(known: ReadonlySet<string>, added: ColumnState[], page: Pick<Page, 'columns' | 'rows'>): void {
     const { key } = this.#plan
     if (key !== undefined) {
       const missing = page.rows.length === 0 && page.columns.length === 0 ? [] : key.filter((name) => !known.has(name))
@@ -180,7 +292,7 @@ export class StagedTable {
   }
 
   /** The upstream has a column by the name of the generated key after all: the key gives way. */
-  #renameIdColumn(page: Page): void {
+  #renameIdColumn(page: Pick<Page, 'columns'>): void {
     const { columns } = this.state
     const old = this.table
     const name = freeIdName(new Set([...columns.map((column) => column.name), ...page.columns]))
@@ -193,7 +305,7 @@ export class StagedTable {
   }
 
   /** Widens columns until they hold every cell of the page, and rebuilds the table if stored cells change by it. */
-  #settleKinds(page: Page, from: Int32Array): void {
+  #settleKinds(page: Pick<Page, 'rows'>, from: Int32Array): void {
     const before = this.state.columns.map((column) => column.kind)
     this.#widen(page, from, 0)
     if (this.state.columns.some((column, index) => !storesAlike(before[index] as Kind, column.kind))) {
@@ -202,7 +314,7 @@ export class StagedTable {
   }
 
   /** The same from the column at `first` on, where none of them holds a cell yet. */
-  #widen(page: Page, from: Int32Array, first: number): void {
+  #widen(page: Pick<Page, 'rows'>, from: Int32Array, first: number): void {
     for (const [index, column] of this.state.columns.entries()) {
       const at = from[index] as number
       if (at < 0 || index < first) continue
@@ -245,6 +357,10 @@ export class StagedTable {
     this.#createTable(quote(this.#sqlName))
     this.#db.exec(`${this.#insertInto} SELECT ${POSITION}, ${cells.join(', ')} FROM ${old}; DROP TABLE ${old}`)
     this.#insert = undefined
+    this.#keyed = undefined
+    if (!this.state.isKeyed) return
+    this.state.isKeyed = false
+    this.indexKey()
   }
 
   #prepareInsert(): Statement {
@@ -258,94 +374,19 @@ export class StagedTable {
     return `INSERT INTO ${quote(this.#sqlName)} (${POSITION}, ${names.join(', ')})`
   }
 
-  #insertRow(insert: Statement, cells: Cell[]): void {
-    try {
-      insert.run(cells)
-    } catch (error) {
-      if (sqliteCode(error) !== 'SQLITE_CONSTRAINT_NOTNULL') throw error
-      const missing = this.key.filter((name) => {
-        const index = this.state.columns.findIndex((column) => column.name === name)
-        return cells[index] === null
-      })
-      throw missingKey(this.#plan.name, missing, this.state.rows + 1)
-    }
-  }
-
-  #dropEqualRows(table: SqlTable): void {
-    const name = quote(table.sqlName)
-    const same = every(this.state.columns.map((column) => `a.${table.sql(column.name)} IS b.${table.sql(column.name)}`))
-    const sameKey = table.key.map((column) => `a.${table.sql(column)} = b.${table.sql(column)}`).join(' AND ')
-    const firstKey = table.key.map((column) => `f.${table.sql(column)} = b.${table.sql(column)}`).join(' AND ')
-    // Each with the first of its key: each with each would take forever where one repeats often.
-    const first = `(SELECT f.${POSITION} FROM ${name} f WHERE ${firstKey} ORDER BY f.${POSITION} LIMIT 1)`
-    const clash = this.#db
-      .prepare<[], Record<string, unknown>>(
-        `SELECT ${table.key.map((column) => `b.${table.sql(column)}`).join(', ')}, a.${POSITION} AS "_hf_a", b.${POSITION} AS "_hf_b"
-           FROM ${name} b CROSS JOIN ${name} a ON a.${POSITION} = ${first} WHERE a.${POSITION} < b.${POSITION} AND NOT (${same}) LIMIT 1`,
-      )
-      .raw()
-      .get() as unknown[] | undefined
-    if (clash !== undefined) {
-      const key = clash.slice(0, table.key.length).map(String).join(', ')
-      const [one, other] = clash.slice(-2).map(Number)
-      throw new Failure(
-        'snapshot_rejected',
-        `Table ${table.name}: the key ${JSON.stringify(key.slice(0, 60))} repeats with different content (rows ${one} and ${other}).`,
-        { facts: { reason: 'duplicate_key', table: table.name, key: key.slice(0, 60) } },
-      )
-    }
-    const dropped = this.#db
-      .prepare(
-        `DELETE FROM ${name} AS b WHERE EXISTS (SELECT 1 FROM ${name} a WHERE ${sameKey} AND a.${POSITION} < b.${POSITION})`,
-      )
-      .run().changes
-    this.state.rows -= dropped
-    // Positions stay without gaps: a range of rows is a range of positions.
-    this.#db.exec(
-      `CREATE TEMP TABLE _hf_order AS SELECT ${POSITION} AS old, row_number() OVER (ORDER BY ${POSITION}) AS new FROM ${name};
-       DELETE FROM _hf_order WHERE old = new;
-       UPDATE ${name} SET ${POSITION} = -o.new FROM _hf_order o WHERE ${POSITION} = o.old;
-       UPDATE ${name} SET ${POSITION} = -${POSITION} WHERE ${POSITION} < 0;
-       DROP TABLE _hf_order`,
-    )
-  }
-
-  #numberEqualRows(table: SqlTable): void {
-    const id = table.keySql()
-    const name = quote(table.sqlName)
-    this.#db.exec(
-      `CREATE TEMP TABLE _hf_repeats AS
-         SELECT ${POSITION} AS position, row_number() OVER (PARTITION BY ${id} ORDER BY ${POSITION}) AS n FROM ${name}
-          WHERE ${id} IN (SELECT ${id} FROM ${name} GROUP BY ${id} HAVING count(*) > 1);
-       UPDATE ${name} SET ${id} = hf_occurrence(${id}, r.n) FROM _hf_repeats r WHERE ${POSITION} = r.position AND r.n > 1;
-       DROP TABLE _hf_repeats`,
-    )
+  #rowFailure(error: unknown, cells: readonly Cell[]): unknown {
+    if (sqliteCode(error) !== 'SQLITE_CONSTRAINT_NOTNULL') return error
+    const missing = this.key.filter((name) => {
+      const index = this.state.columns.findIndex((column) => column.name === name)
+      return cells[index] === null
+    })
+    return missingKey(this.#plan.name, missing, this.state.rows + 1)
   }
 }
 
-/** The SQL functions that staged tables need. */
-export function addStagingFunctions(db: Database): void {
-  db.function('hf_widen', { deterministic: true, safeIntegers: true }, (from: unknown, to: unknown, cell: unknown) =>
-    toCell(to as Kind, fromCell(from as Kind, cell as Cell)),
-  )
-  db.function('hf_occurrence', { deterministic: true }, (id: unknown, n: unknown) =>
-    occurrenceId(id as string, n as number),
-  )
-  db.function('hf_decimal', { deterministic: true }, (cell: unknown) =>
-    cell === null ? null : decimalKey(cell as string),
-  )
-}
-
-function freeIdName(taken: ReadonlySet<string>): string {
-  let name = 'id'
-  while (taken.has(name)) name = `_${name}`
-  return name
-}
-
-function missingKey(table: string, columns: readonly string[], row?: number): Failure {
-  const names = columns.map((name) => JSON.stringify(name)).join(', ')
-  const where = row === undefined ? 'has no column' : `row ${row} has no value in the column`
-  return new Failure('snapshot_rejected', `Table ${table}: ${where} ${names} of its key.`, {
-    facts: { reason: 'missing_key', table, columns: [...columns] },
-  })
+/** Whether rows of one table can be copied into the other as they are. */
+function isSameShape(a: SqlTable, b: SqlTable): boolean {
+  const facts = ({ key, columns }: SqlTable) =>
+    JSON.stringify([key, columns.map(({ name, type }) => JSON.stringify([name, type])).toSorted()])
+  return facts(a) === facts(b)
 }

@@ -2,17 +2,22 @@ import { existsSync } from 'node:fs'
 import { bootId } from '../base/boot.ts'
 import type { Files } from '../base/files.ts'
 import { Failure } from '../errors.ts'
+import type { TableOrigin } from '../origin.ts'
+import type { Pointer } from '../snapshot.ts'
 import type { Cursor, Page, Plan } from '../source.ts'
+import { Basis } from './basis.ts'
 import { literal, openOwn, type Database } from './database.ts'
 import { sqlNames } from './names.ts'
 import type { SourceFolder } from './pointer.ts'
 import { undoCompare } from './compare.ts'
 import { checkFormat, createSnapshotSchema, type RowBase, type SqlTable } from './snapshot-schema.ts'
-import { addStagingFunctions, StagedTable, type StagedTableState } from './staged-table.ts'
+import { StagedTable, type StagedTableState } from './staged-table.ts'
+import { addStagingFunctions } from './staging-functions.ts'
 
 interface CheckpointRow {
   plan: string
   shape: string
+  basis: string | null
   boot: string
   cursor: string | null
   is_done: 0 | 1
@@ -20,6 +25,19 @@ interface CheckpointRow {
 }
 
 const NO_BASE: RowBase = { version: 1, at: 0, createdAt: 0 }
+
+interface OpenOptions {
+  readonly generation: number
+  readonly plan: Plan
+  readonly shape: string
+  readonly leftovers: readonly string[]
+  /** The versions that unchanged rows will have, as far as that is known. */
+  readonly bases?: ReadonlyMap<string, RowBase>
+  /** The active snapshot, for tables that begin with its rows. */
+  readonly active?: { readonly pointer: Pointer; readonly path: string } | undefined
+  /** Epoch milliseconds. */
+  readonly now?: number
+}
 
 /**
  * A snapshot being built by the holder of one lease generation, who alone ever writes this file. Rows and checkpoint
@@ -33,22 +51,27 @@ export class Staged implements Disposable {
   readonly shape: string
   readonly #tables: Map<string, StagedTable>
   readonly #saveCheckpoint
+  readonly #now: number
+  /** While rows of it may be wanted: until all is pulled. */
+  #basis: Basis | undefined
   #cursor: Cursor | undefined
   #isPulled: boolean
 
   private constructor(
-    db: Database,
-    path: string,
+    file: { db: Database; path: string },
     plan: Plan,
     checkpoint: CheckpointRow,
-    bases?: ReadonlyMap<string, RowBase>,
+    { bases, active, now = 0 }: Pick<OpenOptions, 'bases' | 'active' | 'now'> = {},
   ) {
+    const { db } = file
     this.db = db
-    this.path = path
+    this.path = file.path
     this.plan = plan
     this.shape = checkpoint.shape
+    this.#now = now
     this.#cursor = checkpoint.cursor ?? undefined
     this.#isPulled = checkpoint.is_done === 1
+    this.#basis = active === undefined || this.#isPulled ? undefined : Basis.attach(db, active)
     const states = new Map((JSON.parse(checkpoint.tables) as StagedTableState[]).map((state) => [state.name, state]))
     const names = sqlNames(plan.tables.map((table) => table.name))
     this.#tables = new Map(
@@ -63,18 +86,7 @@ export class Staged implements Disposable {
   /**
    * Goes on from what an earlier generation left of the same upstream state, in a copy of its file, or starts afresh.
    */
-  static open(
-    folder: SourceFolder,
-    files: Files,
-    options: {
-      generation: number
-      plan: Plan
-      shape: string
-      leftovers: readonly string[]
-      /** The versions that unchanged rows will have, as far as that is known. */
-      bases?: ReadonlyMap<string, RowBase>
-    },
-  ): Staged {
+  static open(folder: SourceFolder, files: Files, options: OpenOptions): Staged {
     const path = folder.file(folder.stagedName(options.generation))
     for (const name of options.leftovers) {
       const resumed = Staged.#resume(folder.file(name), path, files, options)
@@ -84,18 +96,13 @@ export class Staged implements Disposable {
     const db = openStagedFile(path)
     db.transaction(() => {
       createSnapshotSchema(db)
-      const insert = db.prepare('INSERT INTO _hf_checkpoint (id, plan, shape, boot) VALUES (1, ?, ?, ?)')
-      insert.run(JSON.stringify(options.plan), options.shape, bootId())
+      const insert = db.prepare('INSERT INTO _hf_checkpoint (id, plan, shape, basis, boot) VALUES (1, ?, ?, ?, ?)')
+      insert.run(JSON.stringify(options.plan), options.shape, basisOf(options), bootId())
     })()
-    return new Staged(db, path, options.plan, checkpointOf(db) as CheckpointRow, options.bases)
+    return new Staged({ db, path }, options.plan, checkpointOf(db) as CheckpointRow, options)
   }
 
-  static #resume(
-    left: string,
-    path: string,
-    files: Files,
-    options: { plan: Plan; shape: string; bases?: ReadonlyMap<string, RowBase> },
-  ): Staged | undefined {
+  static #resume(left: string, path: string, files: Files, options: OpenOptions): Staged | undefined {
     if (!existsSync(left)) return undefined
     let db: Database | undefined
     try {
@@ -106,12 +113,15 @@ export class Staged implements Disposable {
       const checkpoint = checkpointOf(db)
       const isWhole = checkpoint?.boot === bootId()
       const isSame =
-        isWhole && checkpoint.shape === options.shape && isSamePull(JSON.parse(checkpoint.plan) as Plan, options.plan)
+        isWhole &&
+        checkpoint.shape === options.shape &&
+        checkpoint.basis === basisOf(options) &&
+        isSamePull(JSON.parse(checkpoint.plan) as Plan, options.plan)
       if (!isSame || db.pragma('quick_check(1)', { simple: true }) !== 'ok') {
         db.close()
         return undefined
       }
-      const staged = new Staged(db, path, options.plan, checkpoint, options.bases)
+      const staged = new Staged({ db, path }, options.plan, checkpoint, options)
       undoCompare(db, staged.tables, staged.bases)
       return staged
     } catch {
@@ -130,7 +140,7 @@ export class Staged implements Disposable {
     checkFormat(db, path)
     const checkpoint = checkpointOf(db) as CheckpointRow
     const plan = JSON.parse(checkpoint.plan) as Plan
-    return new Staged(db, path, plan, checkpoint)
+    return new Staged({ db, path }, plan, checkpoint)
   }
 
   /** Where the pull continues; undefined at its beginning. */
@@ -145,16 +155,31 @@ export class Staged implements Disposable {
 
   /** Rows so far, by table. */
   rows(table: string): number {
-    return this.#tables.get(table)?.state.rows ?? 0
+    const staged = this.#tables.get(table)
+    if (staged === undefined) return 0
+    return staged.isToLoad ? (this.#basis?.table(table)?.info.rows ?? 0) : staged.state.rows
   }
 
-  /** Adds the page and moves the checkpoint behind it, in one transaction. */
+  /** Whether all pages said nothing: every table is, as far as can be told, that of the active snapshot. */
+  get isSame(): boolean {
+    const basis = this.#basis
+    if (basis === undefined || basis.names.length !== this.#tables.size) return false
+    return [...this.#tables].every(([name, { isToLoad, origin }]) => {
+      const from = basis.table(name)
+      return isToLoad && from !== undefined && from.info.kept === undefined && isSameOrigin(origin, from.origin)
+    })
+  }
+
+  /** Does what the page says and moves the checkpoint behind it, in one transaction. */
   write(page: Page): void {
     const table = this.#tables.get(page.table)
     if (table === undefined)
       throw new Failure('internal', `A page came for table ${page.table}, which was not planned.`)
     this.#transaction(() => {
-      table.write(page)
+      const isAnnouncement = page.rows.length === 0 && !page.deleted?.length && !page.restarts
+      if (!page.restarts && !page.keeps && !isAnnouncement) this.#load(page.table, table)
+      if (!isAnnouncement || !table.isToLoad) table.write(page)
+      if (page.keeps) table.keep(this.#basis, { ...page.keeps, since: this.#now })
       this.#cursor = page.next
       this.#checkpoint()
     })
@@ -163,24 +188,57 @@ export class Staged implements Disposable {
   /** Marks the pull as complete and indexes the keys. @throws Failure `upstream_malformed`, `snapshot_rejected` */
   finishPull(): void {
     for (const [name, table] of this.#tables) {
-      if (!table.isAnnounced) throw new Failure('upstream_malformed', `The upstream ended without table ${name}.`)
+      if (!table.isAnnounced && table.state.kept === null && !table.isToldBefore)
+        throw new Failure('upstream_malformed', `The upstream ended without table ${name}.`)
     }
     if (this.#isPulled) return
     this.#transaction(() => {
-      for (const table of this.#tables.values()) table.indexKey()
+      for (const [name, table] of this.#present) {
+        this.#load(name, table)
+        table.announce()
+        table.indexKey()
+      }
       this.#isPulled = true
       this.#checkpoint()
     })
+    this.#detach()
   }
 
   /** The tables as they are, in order of the plan. */
   get tables(): SqlTable[] {
-    return [...this.#tables.values()].map((table) => table.table)
+    return this.#present.map(([, table]) => table.table)
+  }
+
+  /** What the upstream calls the tables, where it has names of its own. */
+  get origins(): Map<string, TableOrigin> {
+    return new Map(this.#present.flatMap(([name, { origin }]) => (origin === undefined ? [] : [[name, origin]])))
+  }
+
+  /** Why tables are as they were in the active snapshot; absent ones are those that are not there either. */
+  get kept(): Map<string, NonNullable<StagedTableState['kept']>> {
+    return new Map([...this.#tables].flatMap(([name, { state }]) => (state.kept === null ? [] : [[name, state.kept]])))
   }
 
   /** The versions its rows were written with, by table. */
   get bases(): Map<string, RowBase> {
     return new Map([...this.#tables].map(([name, table]) => [name, table.state.base]))
+  }
+
+  get #present(): [string, StagedTable][] {
+    return [...this.#tables].filter(([, { state }]) => !state.kept?.isAbsent)
+  }
+
+  #load(name: string, table: StagedTable): void {
+    if (!table.isToLoad) return
+    const from = this.#basis?.table(name)
+    if (this.#basis === undefined || from === undefined)
+      throw new Failure('internal', `Table ${name} was planned to begin with rows of a snapshot that does not have it.`)
+    table.load(this.#basis, from)
+  }
+
+  #detach(): void {
+    this.#basis?.detach()
+    this.#basis = undefined
   }
 
   /** Closes the file for good: complete, without a `-wal`, and on disk. */
@@ -191,6 +249,7 @@ export class Staged implements Disposable {
 
   close(): void {
     if (!this.db.open) return
+    this.#detach()
     this.db.pragma('journal_mode = DELETE')
     this.db.close()
   }
@@ -261,6 +320,17 @@ function isSamePull(a: Plan, b: Plan): boolean {
   return a.identity === b.identity && facts(a) === facts(b)
 }
 
+/** The snapshot whose rows a plan begins with: another one makes another pull. */
+function basisOf({ plan, active }: OpenOptions): string | null {
+  return plan.tables.some(({ from }) => from === 'active') ? (active?.pointer.snapshot ?? null) : null
+}
+
+function isSameOrigin(a: TableOrigin | undefined, b: TableOrigin | undefined): boolean {
+  return JSON.stringify(a ?? null) === JSON.stringify(b ?? null)
+}
+
 function checkpointOf(db: Database): CheckpointRow | undefined {
-  return db.prepare<[], CheckpointRow>('SELECT plan, shape, boot, cursor, is_done, tables FROM _hf_checkpoint').get()
+  return db
+    .prepare<[], CheckpointRow>('SELECT plan, shape, basis, boot, cursor, is_done, tables FROM _hf_checkpoint')
+    .get()
 }

@@ -1,27 +1,23 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import type { Lease, Timings } from '../control.ts'
+import type { Lease } from '../control.ts'
 import { Failure } from '../errors.ts'
-import { isSameLayout, layoutsOf, type Layout } from '../layout.ts'
-import { snapshotDigest } from '../row-digest.ts'
-import type { Settings } from '../settings.ts'
-import type { Pointer, TableInfo } from '../snapshot.ts'
+import type { Pointer } from '../snapshot.ts'
 import { CODINGS } from '../snapshot.ts'
-import type { Page, Plan } from '../source.ts'
-import type { PulledTable, Stage, Store } from '../store.ts'
-import { compare, logStart } from './compare.ts'
+import type { Plan, Published } from '../source.ts'
+import type { Stage, Store } from '../store.ts'
 import { openSnapshot } from './database.ts'
 import { exportNames } from './export-names.ts'
-import { indexing } from './indexes.ts'
-import { newSnapshotId, type SourceFolder } from './pointer.ts'
-import { publish, type Draft, type Publisher } from './publish.ts'
-import { render, type RenderedTable } from './render.ts'
-import { isKnownFormat, readBases, readSqlTables, type RowBase } from './snapshot-schema.ts'
+import type { SourceFolder } from './pointer.ts'
+import type { Publisher } from './publish.ts'
+import { readActive } from './readable.ts'
+import { render } from './render.ts'
+import { readBases, readSqlTables, type RowBase } from './snapshot-schema.ts'
+import { MEMORY_FILE } from './source-memory.ts'
+import { SqliteStage, type StoreSettings } from './stage.ts'
 import { Staged } from './staged.ts'
 
 /** Files that nobody names any more are kept this long: somebody may just be about to open them. */
 const GRACE_MS = 10_000
-
-export type StoreSettings = Pick<Settings, 'changeLog' | 'bodyFileBytes' | 'sources'>
 
 /** Builds and publishes snapshots as SQLite files. */
 export class SqliteStore implements Store {
@@ -38,6 +34,30 @@ export class SqliteStore implements Store {
 
   active(source: string): Pointer | undefined {
     return this.#folder(source).readPointer()
+  }
+
+  published(source: string): Published | undefined {
+    const active = readActive(this.#folder(source))
+    if (active === undefined || active.pointer.isRolledBack || active.pointer.shape !== this.shape(source))
+      return undefined
+    const { pointer } = active
+    const db = openSnapshot(active.path)
+    try {
+      const pull = db
+        .prepare<[], { plan: string; cursor: string | null }>('SELECT plan, cursor FROM _hf_checkpoint')
+        .get()
+      if (pull === undefined) return undefined
+      const { control, table } = this.#publisher
+      return control.read(() => ({
+        plan: JSON.parse(pull.plan) as Plan,
+        seen: this.seenIdentity(source),
+        cursor: table.position(source, pointer.snapshot) ?? pull.cursor ?? undefined,
+        checkedAt: table.peekSource(source)?.checked_at ?? pointer.checkedAt,
+        kept: pointer.tables.filter(({ kept }) => kept !== undefined).map(({ name }) => name),
+      }))
+    } finally {
+      db.close()
+    }
   }
 
   seenIdentity(source: string): string | undefined {
@@ -66,6 +86,8 @@ export class SqliteStore implements Store {
       shape,
       leftovers,
       bases: this.#bases(folder, plan),
+      active: readActive(folder),
+      now: this.#publisher.control.clock.now(),
     })
     return this.#newStage({ staged, folder, ...options })
   }
@@ -112,7 +134,7 @@ export class SqliteStore implements Store {
     // Names first: whoever stands still between the two must not take what was published meanwhile for a leftover.
     const names = readdirSync(folder.path)
     const pointer = folder.readPointer()
-    const keep = new Set(['active.json', 'files', folder.stagedName(lease.generation)])
+    const keep = new Set(['active.json', MEMORY_FILE, 'files', folder.stagedName(lease.generation)])
     for (const published of [pointer, pointer?.previous]) {
       if (!published) continue
       keep.add(published.file)
@@ -182,184 +204,5 @@ export class SqliteStore implements Store {
     const folder = this.#publisher.folders.get(source)
     if (folder === undefined) throw new Failure('source_not_found', `There is no source ${source}.`)
     return folder
-  }
-}
-
-/** A published snapshot, or undefined where its file is gone or of another format: then it is made anew. */
-function readable(folder: SourceFolder, pointer: Pointer): { pointer: Pointer; path: string } | undefined {
-  const path = folder.file(pointer.file)
-  return existsSync(path) && isKnownFormat(path) ? { pointer, path } : undefined
-}
-
-function readActive(folder: SourceFolder): { pointer: Pointer; path: string } | undefined {
-  const pointer = folder.readPointer()
-  return pointer && readable(folder, pointer)
-}
-
-function completed(
-  table: RenderedTable,
-  layout: Layout,
-  { isKeyGenerated }: { readonly isKeyGenerated: boolean },
-): TableInfo {
-  return { ...table, ...layout, ...(isKeyGenerated && { isKeyGenerated }) }
-}
-
-interface StageParts {
-  readonly staged: Staged
-  readonly folder: SourceFolder
-  readonly lease: Lease
-  readonly run: string
-}
-
-class SqliteStage implements Stage {
-  readonly #publisher: Publisher
-  readonly #settings: StoreSettings
-  readonly #parts: StageParts
-  readonly #active: Pointer | undefined
-  readonly #snapshot: string
-  /** Fixed when all is pulled: the rendered answers say it. */
-  #publishedAt: number
-  #draft: Draft | undefined
-
-  constructor(publisher: Publisher, settings: StoreSettings, parts: StageParts) {
-    this.#publisher = publisher
-    this.#settings = settings
-    this.#parts = parts
-    this.#active = parts.folder.readPointer()
-    this.#publishedAt = publisher.control.clock.now()
-    this.#snapshot = newSnapshotId(this.#publishedAt)
-  }
-
-  get plan(): Plan {
-    return this.#parts.staged.plan
-  }
-
-  get shape(): string {
-    return this.#parts.staged.shape
-  }
-
-  get cursor(): string | undefined {
-    return this.#parts.staged.cursor
-  }
-
-  get isPulled(): boolean {
-    return this.#parts.staged.isPulled
-  }
-
-  rows(table: string): number {
-    return this.#parts.staged.rows(table)
-  }
-
-  write(page: Page): void {
-    this.#parts.staged.write(page)
-  }
-
-  finishPull(): PulledTable[] {
-    const { staged } = this.#parts
-    staged.finishPull()
-    return staged.tables.map((table) => ({
-      name: table.name,
-      rows: staged.rows(table.name),
-      columns: table.columns.map((column) => column.name),
-    }))
-  }
-
-  compare(): { isChanged: boolean; puts: number; deletes: number } {
-    const { staged, folder } = this.#parts
-    this.#publishedAt = this.#publisher.control.clock.now()
-    // Without its file there is nothing to compare with: readers fetch everything again.
-    const active = this.#active && readable(folder, this.#active)
-    return compare(staged.db, staged.tables, {
-      active,
-      isLaidOutAnew: active !== undefined && !this.#isLaidOut(active.pointer),
-      batch: this.#batch,
-      bases: staged.bases,
-      at: this.#publishedAt,
-      bounds: this.#settings.changeLog,
-    })
-  }
-
-  async finish(options: Parameters<Stage['finish']>[0]): Promise<void> {
-    const { staged, folder, lease, run } = this.#parts
-    const { files } = this.#publisher
-    const { layouts, warnings } = this.#layout
-    for (const table of staged.tables) {
-      for (const step of indexing(staged.db, table, layouts.get(table.name) as Layout)) {
-        options.busy(step)
-        options.onProgress()
-        options.signal.throwIfAborted()
-      }
-    }
-    const rendered = await render(
-      staged.db,
-      staged.tables,
-      { folder, files },
-      {
-        source: lease.source,
-        snapshot: this.#snapshot,
-        publishedAt: this.#publishedAt,
-        maxBytes: this.#settings.bodyFileBytes,
-        ...options,
-      },
-    )
-    const keyed = new Set(staged.plan.tables.flatMap(({ name, key }) => (key === undefined ? [] : [name])))
-    const tables = rendered.map((table) =>
-      completed(table, layouts.get(table.name) as Layout, { isKeyGenerated: !keyed.has(table.name) }),
-    )
-    this.#draft = {
-      source: lease.source,
-      snapshot: this.#snapshot,
-      file: folder.snapshotName(this.#snapshot),
-      batch: this.#batch,
-      logFrom: logStart(staged.db, this.#batch),
-      isRolledBack: false,
-      digest: snapshotDigest(tables),
-      identity: staged.plan.identity,
-      shape: staged.shape,
-      tables,
-      ...(warnings.length > 0 && { warnings }),
-      publishedAt: this.#publishedAt,
-      run,
-    }
-    staged.seal(files)
-  }
-
-  publish(options: { checkedAt: number; timings: () => Timings }): Pointer {
-    const { staged, lease } = this.#parts
-    if (this.#draft === undefined) throw new Failure('internal', 'A stage is published before it is finished.')
-    return publish(this.#publisher, { lease, draft: this.#draft, stagedPath: staged.path, ...options })
-  }
-
-  /** What the tables get of what is configured for them, now that their columns are known. */
-  get #layout() {
-    const { staged, lease } = this.#parts
-    return layoutsOf(staged.tables, this.#settings.sources.get(lease.source)?.descriptor.options.tables)
-  }
-
-  #isLaidOut(pointer: Pointer): boolean {
-    const { layouts, warnings } = this.#layout
-    const isSame = pointer.tables.every((info) => {
-      const layout = layouts.get(info.name)
-      return layout !== undefined && isSameLayout(layout, info)
-    })
-    return isSame && JSON.stringify(warnings) === JSON.stringify(pointer.warnings ?? [])
-  }
-
-  get #batch(): number {
-    return (this.#active?.batch ?? 0) + 1
-  }
-
-  reject(): void {
-    const { staged, folder, run } = this.#parts
-    staged.close()
-    this.#publisher.files.rename('reject:rename', staged.path, folder.file(folder.rejectedName(run)))
-  }
-
-  discard(): void {
-    this.#parts.staged.discard(this.#publisher.files)
-  }
-
-  [Symbol.dispose](): void {
-    this.#parts.staged[Symbol.dispose]()
   }
 }

@@ -21,9 +21,14 @@ export function guard(
       refuse('count_differs', table.name, `${table.rows} rows were pulled, but the upstream says it has ${expected}`)
     }
   }
+  // Where the upstream says what it has, what it does not name is gone: that is no accident.
+  const tellsSchema = plan.tables.every(({ columns }) => columns !== undefined)
   for (const old of active?.tables ?? []) {
     const table = pulled.find((candidate) => candidate.name === old.name)
-    if (table === undefined) refuse('table_missing', old.name, `the upstream has it no more`)
+    if (table === undefined) {
+      if (!limits.freezeColumns && tellsSchema) continue
+      refuse('table_missing', old.name, `the upstream has it no more`)
+    }
     if (old.rows > 0 && table.rows === 0) refuse('table_empty', old.name, `it had ${old.rows} rows and now has none`)
     if (table.rows < old.rows * (1 - limits.maxLostShare)) {
       const share = Math.round(limits.maxLostShare * 100)

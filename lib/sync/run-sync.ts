@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { RunRecord, Timings } from '../control.ts'
 import { toFailure } from '../errors.ts'
+import type { FileOffers } from '../files.ts'
 import type { GuardSettings } from '../settings.ts'
 import type { Plan, Source } from '../source.ts'
 import type { Stage, Store } from '../store.ts'
@@ -20,6 +21,8 @@ export interface RunParts {
   readonly record: RunRecord
   readonly limits: GuardSettings
   readonly clock: Clock
+  /** Where the files are to be fetched that rows speak of; without, nobody fetches them. */
+  readonly files?: FileOffers | undefined
   /** Aborts with a reason of `stopped`, `interrupted` or a Failure. */
   readonly signal: AbortSignal
   /** Called whenever the run came further: work that stays silent loses its lease. */
@@ -52,17 +55,30 @@ export async function runSync(parts: RunParts): Promise<RunStatus> {
 }
 
 async function sync(parts: RunParts, run: RunClock): Promise<RunStatus> {
-  const { record } = parts
+  const { source, store, record, signal } = parts
   if (record.run.republish !== null) return build(parts, run, undefined)
+  let wantsAll = false
   for (let attempt = 1; ; attempt++) {
+    let isChangesOnly = false
     try {
-      return await build(parts, run, await parts.source.plan(parts.signal))
+      const published = store.published(source.id)
+      const plan = await source.plan({ signal, trigger: record.run.trigger, published, wantsAll })
+      isChangesOnly = plan.tables.some(({ from }) => from === 'active')
+      return await build(parts, run, plan)
     } catch (error) {
-      if (toFailure(error).code !== 'upstream_changed' || attempt === MAX_ATTEMPTS) throw error
-      await parts.clock.sleep(RETRY_MS * attempt * (0.5 + Math.random()), parts.signal)
-      parts.signal.throwIfAborted()
+      const { code } = toFailure(error)
+      if (attempt === MAX_ATTEMPTS) throw error
+      // What was made of changes alone may be wrong where the upstream is right: it is asked for everything.
+      if (code === 'snapshot_rejected' && isChangesOnly) wantsAll = true
+      else if (code === 'upstream_changed') await sleepBeforeRetry(parts, attempt)
+      else throw error
+      signal.throwIfAborted()
     }
   }
+}
+
+async function sleepBeforeRetry({ clock, signal }: RunParts, attempt: number): Promise<void> {
+  await clock.sleep(RETRY_MS * attempt * (0.5 + Math.random()), signal)
 }
 
 /** Builds and publishes what the plan says, or without a plan what an earlier run was refused. */
@@ -81,12 +97,18 @@ async function build(parts: RunParts, run: RunClock, plan: Plan | undefined): Pr
       : parts.busy(() => store.stage({ lease, run: record.run.id, plan }))
   store.collect(lease)
   run.plan()
+  const isChanged = (): boolean => {
+    if (stage.isSame) return false
+    verify(parts, run, stage)
+    run.enter('comparing')
+    return parts.busy(() => stage.compare()).isChanged
+  }
   try {
     await pull(parts, run, stage)
-    run.enter('comparing')
-    if (!parts.busy(() => stage.compare()).isChanged) {
+    if (!isChanged()) {
+      const { cursor, shape } = stage
       stage.discard()
-      record.unchanged({ identity: stage.plan.identity, shape: stage.shape, checkedAt, timings: run.timings })
+      record.unchanged({ identity: stage.plan.identity, shape, checkedAt, cursor, timings: run.timings })
       return 'completed'
     }
     run.enter('rendering')
@@ -105,7 +127,7 @@ async function build(parts: RunParts, run: RunClock, plan: Plan | undefined): Pr
 }
 
 async function pull(parts: RunParts, run: RunClock, stage: Stage): Promise<void> {
-  const { source, store, limits, record, signal } = parts
+  const { source, files, signal } = parts
   const { plan } = stage
   run.enter('pulling')
   run.meter.planned(plan, (table) => stage.rows(table))
@@ -113,12 +135,19 @@ async function pull(parts: RunParts, run: RunClock, stage: Stage): Promise<void>
     const resumeFrom = stage.cursor
     for await (const page of source.pull({ plan, signal, ...(resumeFrom !== undefined && { resumeFrom }) })) {
       signal.throwIfAborted()
+      // Before its rows: whoever finds these published can fetch what they speak of.
+      if (page.files !== undefined) files?.add(page.files)
       parts.busy(() => stage.write(page))
       run.meter.page(page.table, stage.rows(page.table), page.done)
       run.beat()
     }
   }
   signal.throwIfAborted()
+}
+
+function verify(parts: RunParts, run: RunClock, stage: Stage): void {
+  const { source, store, limits, record } = parts
+  const { plan } = stage
   run.enter('verifying')
   const pulled = parts.busy(() => stage.finishPull())
   // An operator who publishes a refused run has looked at it.

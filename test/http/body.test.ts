@@ -5,6 +5,7 @@ import { readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from '
 import { connect, type Socket } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '../../lib/base/clock.ts'
 import { cities, KEY, serve, until, type Harness } from './fakes.ts'
 import { ask } from './raw.ts'
 
@@ -148,7 +149,7 @@ for (const [where, settings, isWarm] of [
     })
 
     test('is cut off, not ended, when its reader outlasts the drain', async (t) => {
-      const clock = { now: () => Date.now(), sleep: () => new Promise<void>(setImmediate) }
+      const clock = { ...systemClock, sleep: () => new Promise<void>(setImmediate) }
       const served = await serveLarge(t, settings, { isWarm, clock })
       const socket = await pausedReader(served.port)
       await served.http.drain()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
+import { systemClock } from '../../lib/base/clock.ts'
 import { AUTH, cities, KEY, serve, until } from './fakes.ts'
 import { ask, readAll } from './raw.ts'
 import { openStream } from './sse.ts'
@@ -56,7 +57,7 @@ describe('draining', () => {
   test('lets nobody hold it up for long', async (t) => {
     const sleeps: number[] = []
     const clock = {
-      now: () => Date.now(),
+      ...systemClock,
       sleep: async (ms: number) => {
         sleeps.push(ms)
         await new Promise(setImmediate)

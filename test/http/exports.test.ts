@@ -217,6 +217,8 @@ async function serveHurried(t: TestContext, { mounts }: RealServer): Promise<{ p
       reader: (...args) => mounted.reader(...args),
       record: (...args) => mounted.record(...args),
       query: (...args) => mounted.query(...args),
+      origin: (name) => mounted.origin(name),
+      fileReferences: (id) => mounted.fileReferences(id),
       bodyFile: (...args) => mounted.bodyFile(...args),
       exportFile: (wanted) => mounted.exportFile({ ...wanted, waitMs: 0 }),
       fileSizes: () => mounted.fileSizes(),

@@ -129,6 +129,8 @@ export class FakeSnapshots implements Snapshots {
           },
         }
       },
+      origin: () => undefined,
+      fileReferences: () => [],
       record: () => {
         throw new Error('this fake holds no records: use a real snapshot')
       },

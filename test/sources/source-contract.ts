@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Page, Plan, Source } from '../../lib/source.ts'
+import { planOptions } from '../support/plan-options.ts'
 
 export interface ContractSubject {
   readonly source: Source
@@ -23,14 +24,14 @@ export function sourceContract(
     test(
       'the plan of an unchanged upstream is the same each time',
       withSubject(build, async ({ source }) => {
-        assert.deepEqual(await source.plan(live()), await source.plan(live()))
+        assert.deepEqual(await source.plan(planOptions(live())), await source.plan(planOptions(live())))
       }),
     )
 
     test(
       'every pull yields the same rows of planned tables',
       withSubject(build, async ({ source }) => {
-        const plan = await source.plan(live())
+        const plan = await source.plan(planOptions(live()))
         const pages = await pull(source, plan)
         assert.ok(pages.length > 2, 'the contract needs a subject with some pages')
         for (const page of pages) checkPage(page, plan)
@@ -41,7 +42,7 @@ export function sourceContract(
     test(
       'what is expected of a table is what it has',
       withSubject(build, async ({ source }) => {
-        const plan = await source.plan(live())
+        const plan = await source.plan(planOptions(live()))
         const rows = rowsOf(await pull(source, plan))
         for (const table of plan.tables) {
           if (table.expectedRows !== undefined) assert.equal(rows.get(table.name)?.length, table.expectedRows)
@@ -52,7 +53,7 @@ export function sourceContract(
     test(
       'resuming from any cursor yields exactly the rest',
       withSubject(build, async ({ source }) => {
-        const plan = await source.plan(live())
+        const plan = await source.plan(planOptions(live()))
         const pages = await pull(source, plan)
         for (const [index, { next }] of pages.entries()) {
           const rest = await pull(source, plan, next)
@@ -64,7 +65,7 @@ export function sourceContract(
     test(
       'progress grows and stays within 0 and 1',
       withSubject(build, async ({ source }) => {
-        const done = (await pull(source, await source.plan(live()))).flatMap((page) => page.done ?? [])
+        const done = (await pull(source, await source.plan(planOptions(live())))).flatMap((page) => page.done ?? [])
         assert.deepEqual(
           done,
           done.toSorted((a, b) => a - b),
@@ -76,7 +77,7 @@ export function sourceContract(
     test(
       'an aborted pull ends with the reason of the signal',
       withSubject(build, async ({ source, heldResources }) => {
-        const plan = await source.plan(live())
+        const plan = await source.plan(planOptions(live()))
         const abort = new AbortController()
         const reason = new Error('enough')
         const pages = source.pull({ plan, signal: abort.signal })[Symbol.asyncIterator]()
@@ -91,8 +92,8 @@ export function sourceContract(
       'nothing begins when the signal is aborted already',
       withSubject(build, async ({ source }) => {
         const reason = new Error('not now')
-        const plan = await source.plan(live())
-        await assert.rejects(source.plan(AbortSignal.abort(reason)), reason)
+        const plan = await source.plan(planOptions(live()))
+        await assert.rejects(source.plan(planOptions(AbortSignal.abort(reason))), reason)
         const pages = source.pull({ plan, signal: AbortSignal.abort(reason) })[Symbol.asyncIterator]()
         await assert.rejects(pages.next(), reason)
       }),
@@ -101,7 +102,7 @@ export function sourceContract(
     test(
       'returning the iterator early frees the upstream',
       withSubject(build, async ({ source, heldResources }) => {
-        const plan = await source.plan(live())
+        const plan = await source.plan(planOptions(live()))
         for await (const page of source.pull({ plan, signal: live() })) {
           checkPage(page, plan)
           break
@@ -113,7 +114,7 @@ export function sourceContract(
     test(
       'another identity than the planned one is upstream_changed',
       withSubject(build, async ({ source }) => {
-        const plan = { ...(await source.plan(live())), identity: 'another' }
+        const plan = { ...(await source.plan(planOptions(live()))), identity: 'another' }
         await assert.rejects(pull(source, plan), { name: 'Failure', code: 'upstream_changed' })
       }),
     )
@@ -129,7 +130,7 @@ export function sourceContract(
     test(
       'a table without rows is announced by one page',
       withSubject(buildWithoutRows, async ({ source }) => {
-        const plan = await source.plan(live())
+        const plan = await source.plan(planOptions(live()))
         const pages = await pull(source, plan)
         assert.deepEqual(
           pages.map(({ table, rows }) => [table, rows]),

@@ -5,6 +5,7 @@ import type { Value } from '../../lib/column.ts'
 import { keyText, parseKeyText } from '../../lib/row-key.ts'
 import type { Settings } from '../../lib/settings.ts'
 import { TestSite, WIDE_LOG, rowsOf, sourceOf, tableNamed, wares, withSnapshot, type Upstream } from './site.ts'
+import { planOptions } from '../support/plan-options.ts'
 
 type Row = Readonly<Record<string, Value>>
 interface Entry {
@@ -264,7 +265,7 @@ describe('the comparison of two snapshots', () => {
       { sku: 2, v: 2 },
     ])
     const first = await site.claim()
-    const plan = await sourceOf('wares', upstream).plan(AbortSignal.timeout(1000))
+    const plan = await sourceOf('wares', upstream).plan(planOptions())
     {
       using stage = site.store.stage({ lease: first.lease, run: first.run.id, plan })
       stage.write({

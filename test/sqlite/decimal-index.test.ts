@@ -10,6 +10,7 @@ import { indexHint } from '../../lib/sqlite/query-hint.ts'
 import { decimalKey } from '../../lib/sqlite/sql-decimal.ts'
 import { all, any, by, EVERYTHING, is, not, QuerySite, type QuerySiteOptions } from './query-site.ts'
 import { sourceOf, TestSite, wares, withSnapshot, type Upstream } from './site.ts'
+import { planOptions } from '../support/plan-options.ts'
 
 const INDEXED: TableOptions = { indexes: ['price', ['kind', 'price']] }
 const TYPES: Readonly<Record<string, ColumnType>> = { sku: 'text', kind: 'text', price: 'decimal', cost: 'decimal' }
@@ -95,7 +96,7 @@ describe('an index on decimals', () => {
       const upstream = priced(ROWS)
       const first = await site.claim()
       const source = sourceOf('wares', upstream)
-      const plan = await source.plan(AbortSignal.timeout(1000))
+      const plan = await source.plan(planOptions())
       {
         using stage = site.store.stage({ lease: first.lease, run: first.run.id, plan })
         for await (const page of source.pull({ plan, signal: new AbortController().signal })) stage.write(page)

@@ -6,6 +6,7 @@ import { openOwn, quote, type Database } from '../../lib/sqlite/database.ts'
 import { rollback } from '../../lib/sqlite/publish.ts'
 import { deviates, POSITION, readBases, type RowBase } from '../../lib/sqlite/snapshot-schema.ts'
 import { sourceOf, tableNamed, TestSite, TTL_MS, wares, withSnapshot, type Upstream } from './site.ts'
+import { planOptions } from '../support/plan-options.ts'
 
 type Tables = NonNullable<FileSourceOptions['tables']>
 
@@ -146,7 +147,7 @@ describe('the layout of a snapshot', () => {
     await site.sync(wares(ROWS.slice(0, 1)))
     const upstream = wares(ROWS)
     const first = await site.claim()
-    const plan = await sourceOf('wares', upstream).plan(AbortSignal.timeout(1000))
+    const plan = await sourceOf('wares', upstream).plan(planOptions())
     {
       using stage = site.store.stage({ lease: first.lease, run: first.run.id, plan })
       for await (const page of sourceOf('wares', upstream).pull({ plan, signal: new AbortController().signal }))

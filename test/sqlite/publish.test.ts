@@ -8,6 +8,7 @@ import { publish, rollback } from '../../lib/sqlite/publish.ts'
 import { decodeWatermark, encodeWatermark } from '../../lib/watermark.ts'
 import { digestOf } from '../support/rows.ts'
 import { sourceOf, tapped, TestClock, TestSite, TTL_MS, wares, withSnapshot, type Upstream } from './site.ts'
+import { planOptions } from '../support/plan-options.ts'
 
 const failing = (code: FailureCode) => (error: unknown) => {
   assert.ok(error instanceof Failure, String(error))
@@ -134,7 +135,7 @@ describe('a publish', () => {
     using stage = site.store.stage({
       lease: late.lease,
       run: late.run.id,
-      plan: await sourceOf('wares', upstream).plan(AbortSignal.timeout(1000)),
+      plan: await sourceOf('wares', upstream).plan(planOptions()),
     })
     stage.write({ table: 'wares', columns: ['sku', 'v'], rows: NEW.map(({ sku, v }) => [sku, v]), next: '1' })
     stage.finishPull()

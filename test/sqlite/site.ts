@@ -31,6 +31,9 @@ export class TestClock implements Clock {
   now(): number {
     return this.#now
   }
+  monotonic(): number {
+    return this.#now
+  }
   /** Negative: the clock is set back. */
   move(ms: number): void {
     this.#now += ms
@@ -174,12 +177,12 @@ export class TestSite implements Disposable {
   /** Runs one claimed sync to its end, as a thread does, and gives the lease back. */
   async work(
     claim: Claim,
-    upstream: Upstream,
+    upstream: Upstream | Source,
     options: { limits?: GuardSettings; signal?: AbortSignal } = {},
   ): Promise<Run> {
     try {
       await runSync({
-        source: sourceOf(claim.run.source, upstream),
+        source: 'pull' in upstream ? upstream : sourceOf(claim.run.source, upstream),
         store: this.store,
         record: this.control.record(claim),
         limits: options.limits ?? NO_LIMITS,
@@ -195,7 +198,7 @@ export class TestSite implements Disposable {
   }
 
   async sync(
-    upstream: Upstream,
+    upstream: Upstream | Source,
     options: { source?: string; limits?: GuardSettings; trigger?: Trigger } = {},
   ): Promise<Run> {
     this.clock.move(1000)
@@ -264,7 +267,7 @@ export function tapped(onStep: (step: string, index: number) => void): Files {
   return {
     sync: (step, path) => (tap(step), disk.sync(step, path)),
     rename: (step, from, to) => (tap(step), disk.rename(step, from, to)),
-    replace: (step, path, text) => (tap(step), disk.replace(step, path, text)),
+    replace: (step, path, text, mode) => (tap(step), disk.replace(step, path, text, mode)),
     remove: (step, path) => (existsSync(path) ? tap(step) : undefined, disk.remove(step, path)),
   }
 }

@@ -37,7 +37,7 @@ try {
   const status = await runSync({
     source: {
       id: real.id,
-      plan: (signal) => real.plan(signal),
+      plan: (options) => real.plan(options),
       async *pull(options): AsyncGenerator<Page> {
         for await (const page of real.pull(options)) {
           yield page

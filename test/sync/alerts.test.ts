@@ -105,7 +105,7 @@ async function webhook(statuses: number[] = []) {
   return {
     alerts: new Alerts({
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-      clock: { now: () => now, sleep: async () => {} },
+      clock: { now: () => now, monotonic: () => now, sleep: async () => {} },
       onTrouble: (error) => troubles.push(error),
     }),
     heard: () => alerts,

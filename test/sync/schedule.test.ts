@@ -19,6 +19,9 @@ class ManualClock implements Clock {
   now(): number {
     return this.#now
   }
+  monotonic(): number {
+    return this.#now
+  }
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     this.slept.push(ms)
     return new Promise((resolve) => {

@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import { Failure } from '../../errors.ts'
 import type { FileSourceOptions } from '../../settings.ts'
-import type { Cursor, Page, Plan, Source, TablePlan } from '../../source.ts'
+import type { Cursor, Page, Plan, PlanOptions, Source, TablePlan } from '../../source.ts'
 import { GzipReader, PlainReader, type ByteReader } from './byte-reader.ts'
 import { decodeCursor, type FileCursor } from './cursor.ts'
 import { fileFormat, newFormat, type FileFormat } from './file-format.ts'
@@ -34,7 +34,7 @@ class FileSource implements Source {
     this.#limits = limits
   }
 
-  async plan(signal: AbortSignal): Promise<Plan> {
+  async plan({ signal }: PlanOptions): Promise<Plan> {
     signal.throwIfAborted()
     const stats = await this.#reach(() => stat(this.#options.path, { bigint: true }))
     signal.throwIfAborted()

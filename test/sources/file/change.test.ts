@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from '../../../lib/source.ts'
 import { fileSource } from '../../../lib/sources/file/source.ts'
 import { recordsOf, temporaryFolder, tinyLimits } from './files.ts'
+import { planOptions } from '../../support/plan-options.ts'
 
 const ROWS = Array.from({ length: 50 }, (_, id) => ({ id }))
 const CHANGED = { name: 'Failure', code: 'upstream_changed' }
@@ -49,7 +50,7 @@ describe('a file that changes between plan and pull', () => {
     writeFileSync(path, '[]')
     const source = fileSource('a', { path })
     const signal = new AbortController().signal
-    const plan = await source.plan(signal)
+    const plan = await source.plan(planOptions(signal))
     writeFileSync(path, '[{"a":1}]')
     await assert.rejects(Array.fromAsync(source.pull({ plan, signal })), CHANGED)
   })
@@ -59,7 +60,7 @@ describe('a file that changes between plan and pull', () => {
     const path = join(folder.path, 'a.csv')
     const signal = new AbortController().signal
     const identity = async (nulls?: string[]) =>
-      (await fileSource('a', { path, ...(nulls && { nulls }) }).plan(signal)).identity
+      (await fileSource('a', { path, ...(nulls && { nulls }) }).plan(planOptions(signal))).identity
     writeFileSync(path, 'a\n1')
     const before = await identity()
     assert.notEqual(await identity(['NULL']), before)
@@ -71,7 +72,7 @@ describe('a file that changes between plan and pull', () => {
 test('a text that is no cursor is upstream_changed', async () => {
   using reading = await startReading()
   const signal = new AbortController().signal
-  const plan = await reading.source.plan(signal)
+  const plan = await reading.source.plan(planOptions(signal))
   for (const resumeFrom of ['', '7', 'null', '{"offset":1}', '{"offset":"1","state":{"record":1}}']) {
     await assert.rejects(Array.fromAsync(reading.source.pull({ plan, resumeFrom, signal })), CHANGED)
   }
@@ -123,7 +124,7 @@ async function startReading() {
   utimesSync(path, 5, 5)
   const source = fileSource('a', { path }, tinyLimits(20))
   const signal = new AbortController().signal
-  const pages = source.pull({ plan: await source.plan(signal), signal })[Symbol.asyncIterator]()
+  const pages = source.pull({ plan: await source.plan(planOptions(signal)), signal })[Symbol.asyncIterator]()
   const { value: first } = await pages.next()
   return {
     path,

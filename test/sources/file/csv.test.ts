@@ -4,6 +4,7 @@ import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { fileSource } from '../../../lib/sources/file/source.ts'
 import { pullContent, tinyLimits } from './files.ts'
+import { planOptions } from '../../support/plan-options.ts'
 
 const cell = fc.oneof(
   fc.constant(null),
@@ -123,7 +124,7 @@ describe('a cell', () => {
 describe('a CSV file', () => {
   test('is planned as untyped', async () => {
     const source = fileSource('a', { path: import.meta.filename, format: 'csv', key: ['a'], types: { a: 'integer' } })
-    const plan = await source.plan(new AbortController().signal)
+    const plan = await source.plan(planOptions())
     assert.deepEqual(plan.tables, [{ name: 'a', key: ['a'], types: { a: 'integer' }, untyped: true }])
   })
 

@@ -7,6 +7,7 @@ import type { FileSourceOptions } from '../../../lib/settings.ts'
 import type { Page, Source } from '../../../lib/source.ts'
 import type { FileLimits } from '../../../lib/sources/file/pages.ts'
 import { fileSource } from '../../../lib/sources/file/source.ts'
+import { planOptions } from '../../support/plan-options.ts'
 
 /** A folder of its own, gone at the end of the scope. */
 export function temporaryFolder(): Disposable & { readonly path: string } {
@@ -28,7 +29,7 @@ export interface Pulled {
 
 export async function pullAll(source: Source, resumeFrom?: string): Promise<Pulled> {
   const signal = new AbortController().signal
-  const plan = await source.plan(signal)
+  const plan = await source.plan(planOptions(signal))
   const pages: Page[] = []
   for await (const page of source.pull({ plan, ...(resumeFrom !== undefined && { resumeFrom }), signal }))
     pages.push(page)

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { Failure, type FailureCode } from '../../../lib/errors.ts'
 import { fileSource } from '../../../lib/sources/file/source.ts'
 import { pullAll, pullContent, temporaryFolder, tinyLimits } from './files.ts'
+import { planOptions } from '../../support/plan-options.ts'
 
 const GZIPPED = gzipSync(JSON.stringify(Array.from({ length: 5000 }, (_, id) => ({ id, at: Math.sin(id) }))))
 const INVALID = Buffer.from([0x22, 0xff, 0x22])
@@ -127,7 +128,7 @@ test('the rows in front of a malformed record are pulled first', async () => {
   writeFileSync(path, '[{"a":1},{"a":2},{"a":}]')
   const source = fileSource('a', { path })
   const signal = new AbortController().signal
-  const pages = source.pull({ plan: await source.plan(signal), signal })[Symbol.asyncIterator]()
+  const pages = source.pull({ plan: await source.plan(planOptions(signal)), signal })[Symbol.asyncIterator]()
   assert.deepEqual((await pages.next()).value?.rows, [[1], [2]])
   await assert.rejects(pages.next(), { code: 'upstream_malformed' })
 })
