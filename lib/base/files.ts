@@ -10,8 +10,8 @@ export interface Files {
   /** Returns when the content of a file or the entries of a folder are on disk. */
   sync(step: string, path: string): void
   rename(step: string, from: string, to: string): void
-  /** Replaces the file in one step: a reader sees the old or the new text, whole. */
-  replace(step: string, path: string, text: string): void
+  /** Replaces the file in one step: a reader sees the old or the new text, whole. `mode`: who may read the new file. */
+  replace(step: string, path: string, text: string, mode?: number): void
   remove(step: string, path: string): void
 }
 
@@ -27,9 +27,9 @@ export const disk: Files = {
   rename(_step, from, to) {
     renameSync(from, to)
   },
-  replace(_step, path, text) {
+  replace(_step, path, text, mode) {
     mkdirSync(dirname(path), { recursive: true })
-    writeFileAtomic.sync(path, text)
+    writeFileAtomic.sync(path, text, mode === undefined ? {} : { mode })
   },
   remove(_step, path) {
     rmSync(path, { force: true })

@@ -6,6 +6,7 @@ import { bothKeys, environmentKeys } from '../http/keys.ts'
 import { createHttp } from '../http/server.ts'
 import { SqliteKeyStore } from '../sqlite/key-store.ts'
 import { SqliteChangeLog } from '../sqlite/change-log.ts'
+import { KnownWebhooks } from '../sqlite/known-webhooks.ts'
 import { Mounts } from '../sqlite/mounts.ts'
 import { ReaderPool } from '../sqlite/reader-pool.ts'
 import { StoredKeys } from '../sqlite/stored-keys.ts'
@@ -47,6 +48,7 @@ export function openServing({ directory, engine, keys, log, telemetry, process }
     { readers, answerMaxBytes: settings.answerMaxBytes },
   )
   const control = publisher.control
+  const webhooks = new KnownWebhooks(settings.sources, publisher.folders)
   const stored = new StoredKeys(control, (facts, message) => log.error(facts, message))
   const http = createHttp({
     settings,
@@ -62,6 +64,7 @@ export function openServing({ directory, engine, keys, log, telemetry, process }
     sources,
     telemetry,
     process,
+    webhookOf: (source) => webhooks.find(source),
   })
   return {
     async listen() {

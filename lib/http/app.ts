@@ -7,6 +7,7 @@ import type { Route } from './route.ts'
 import { Misfit, Misfits } from './visible-query.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
+const NO_BYTES = Buffer.alloc(0)
 
 /** The Express app: everything that is not on the hot path. `exchangeOf` wraps a request that comes in. */
 export function createApp(
@@ -40,6 +41,7 @@ function dispatch(context: Context, family: readonly Route[]): RequestHandler[] 
   const allow = allowOf(family)
   const find = (method: string) => family.find((route) => route.method === (method === 'HEAD' ? 'GET' : method))
   const readJson = express.json({ limit: MAX_BODY_BYTES })
+  const readBytes = express.raw({ limit: MAX_BODY_BYTES, type: () => true, inflate: false })
   return [
     (request, response, next) => {
       const exchange = response.locals.exchange as Exchange
@@ -60,6 +62,7 @@ function dispatch(context: Context, family: readonly Route[]): RequestHandler[] 
       }
       if (route.scope) context.gate.admit(exchange, route, route.scope)
       if (route.method === 'GET' || !hasBody(request)) return next()
+      if (route.takesBytes) return readBytes(request, response, next)
       if (!request.is('json')) {
         throw new Failure(
           'unsupported_media_type',
@@ -69,7 +72,8 @@ function dispatch(context: Context, family: readonly Route[]): RequestHandler[] 
       readJson(request, response, next)
     },
     async (request, response) => {
-      const body: unknown = request.body ?? {}
+      const bytes = Buffer.isBuffer(request.body) ? request.body : NO_BYTES
+      const body: unknown = bytes === NO_BYTES ? (request.body ?? {}) : {}
       if (Array.isArray(body)) throw new Failure('bad_request', 'The body must be a JSON object.')
       const route = find(request.method)!
       const exchange = response.locals.exchange as Exchange
@@ -79,6 +83,7 @@ function dispatch(context: Context, family: readonly Route[]): RequestHandler[] 
         principal: exchange.principal ?? NOBODY,
         params: request.params as Record<string, string>,
         body: body as Record<string, unknown>,
+        bytes,
         query: isRead ? exchange.parameters(route.parameters) : {},
       })
     },

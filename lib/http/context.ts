@@ -3,6 +3,7 @@ import type { Engine } from '../engine.ts'
 import type { Settings } from '../settings.ts'
 import type { Snapshots } from '../snapshot.ts'
 import type { Telemetry } from '../telemetry.ts'
+import type { KnownWebhook } from '../webhook.ts'
 import type { BodyCache } from './body-cache.ts'
 import type { KeyCheck } from '../access.ts'
 import type { ChangeHub } from './change-hub.ts'
@@ -61,5 +62,7 @@ export interface Context {
   readonly constantHeaders: readonly string[]
   readonly startedAt: number
   readonly process?: string | undefined
+  /** What notifications for a source are held against; undefined for whatever has no webhook. */
+  webhookOf(source: string): KnownWebhook | undefined
   isDraining(): boolean
 }

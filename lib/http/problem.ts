@@ -45,6 +45,7 @@ function extensions(facts: Facts): object {
 
 function challenge(failure: Failure): string[] {
   if (failure.code === 'unauthorized') return ['WWW-Authenticate', 'Bearer realm="holdfast"']
+  if (failure.code === 'bad_signature') return ['WWW-Authenticate', 'HMAC-SHA256 realm="holdfast"']
   if (failure.code !== 'forbidden' || failure.facts.scope === undefined) return []
   return [
     'WWW-Authenticate',

@@ -71,8 +71,8 @@ export class FailedAttempts {
     this.#clock = clock
   }
 
-  /** Counts one. @throws Failure `rate_limited` when there were too many */
-  count(address: string): void {
+  /** Counts one; `what` says what was wrong with it. @throws Failure `rate_limited` when there were too many */
+  count(address: string, what = 'with keys that are not valid'): void {
     const now = this.#clock.now()
     const bucket = this.#buckets.get(address) ?? new Bucket(FAILURES, now)
     const waitMs = bucket.take(now)
@@ -84,7 +84,7 @@ export class FailedAttempts {
     if (waitMs === 0) return
     throw new Failure(
       'rate_limited',
-      'Too many requests with keys that are not valid came from this address. Look at the key before you try again.',
+      `Too many requests ${what} came from this address. Look at what is wrong before you try again.`,
       { facts: { retry_after_seconds: Math.ceil(waitMs / 1000) } },
     )
   }

@@ -12,6 +12,8 @@ export interface Call {
   readonly params: Readonly<Record<string, string>>
   /** The JSON body; empty where there was none. */
   readonly body: Readonly<Record<string, unknown>>
+  /** The body of a route that takes it as it is; else empty. */
+  readonly bytes: Buffer
   /** The parameters of the query string, as the route declares them; of a route that reads them itself, none. */
   readonly query: Readonly<Record<string, unknown>>
 }
@@ -39,6 +41,8 @@ export interface Route {
   readonly reach: 'whole' | 'tables' | 'rows'
   /** Whether `?ticket=` lets in too: for streams, whose clients in browsers cannot send headers. */
   readonly takesTicket?: true
+  /** Whether it takes the body as it is, of whatever type: for those who sign bytes. */
+  readonly takesBytes?: true
   /** How its failures are written, where it is not as `application/problem+json`. */
   readonly problemOf?: Exchange['problemOf']
   handle(call: Call): void | Promise<void>

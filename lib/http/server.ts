@@ -5,6 +5,7 @@ import { Failure } from '../errors.ts'
 import type { ChangeLog } from '../change-feed.ts'
 import type { Snapshots } from '../snapshot.ts'
 import type { Telemetry } from '../telemetry.ts'
+import type { KnownWebhook } from '../webhook.ts'
 import { Answers } from './answers.ts'
 import { createApp } from './app.ts'
 import { ownerOf } from './body.ts'
@@ -47,6 +48,7 @@ import { sourceRoutes } from './routes/sources.ts'
 import { statsRoutes } from './routes/stats.ts'
 import { statusRoutes } from './routes/status.ts'
 import { ticketRoutes } from './routes/tickets.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { securityHeaders } from './security-headers.ts'
 import { SlowQueries } from './slow-queries.ts'
 import { SourceFeed } from './source-feed.ts'
@@ -81,6 +83,8 @@ export interface HttpParts {
   readonly telemetry?: Telemetry | undefined
   /** Names this process among those that serve on one port: a label of its metrics. */
   readonly process?: string | undefined
+  /** Answers at once; without it no source has a webhook. */
+  readonly webhookOf?: (source: string) => KnownWebhook | undefined
 }
 
 export interface Http {
@@ -113,6 +117,7 @@ export function createHttp(parts: HttpParts): Http {
     held: new HeldBytes(Math.max(MIN_HELD_BYTES, MAX_HELD_ANSWERS * settings.answerMaxBytes)),
     constantHeaders,
     startedAt: clock.now(),
+    webhookOf: parts.webhookOf ?? (() => undefined),
     isDraining: () => isDraining,
   }
   const durations = new RequestDurations()
@@ -135,6 +140,7 @@ export function createHttp(parts: HttpParts): Http {
     ...refreshRoutes(context),
     ...sourceRoutes(context),
     ...runRoutes(context),
+    ...webhookRoutes(context),
     ...metricsRoutes(metrics),
     ...keyRoutes(context),
   ]

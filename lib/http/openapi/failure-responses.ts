@@ -54,7 +54,7 @@ function responseOf(codes: readonly FailureCode[], write: Route['problemOf']): R
   })
   const media: MediaType = { schema: refTo(write ? RestProblem : Problem), examples: Object.fromEntries(examples) }
   const headers: HeaderName[] = ['X-Request-Id']
-  if (codes.includes('unauthorized')) headers.push('WWW-Authenticate')
+  if (codes.some((code) => FAILURES[code].status === 401)) headers.push('WWW-Authenticate')
   if (codes.every((code) => FAILURES[code].retry && [409, 429, 503].includes(FAILURES[code].status)))
     headers.push('Retry-After')
   return {

@@ -9,7 +9,7 @@ const GROUPS: readonly (readonly [name: string, paths: RegExp])[] = [
   ['Tables', /^\/(?:api\/tables|fetch-data|rest\/)/],
   ['Changes', /^\/api\/changes/],
   ['Schema', /^\/api\/(?:types|mappings|stats)/],
-  ['Sync', /^\/(?:refresh|api\/(?:refresh|sources|runs))/],
+  ['Sync', /^\/(?:refresh|webhooks|api\/(?:refresh|sources|runs))/],
   ['Keys', /^\/api\/(?:keys|tickets)/],
   ['Operation', /^/],
 ]

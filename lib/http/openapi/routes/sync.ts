@@ -1,6 +1,7 @@
 import { STATE_HEADERS } from '../headers.ts'
 import type { AnswerDoc, RouteDoc, RouteDocs } from '../route-doc.ts'
 import { run, source, started, RUN, SNAPSHOT } from '../samples.ts'
+import { AirtablePing } from '../schemas/webhook.ts'
 import {
   NoMembers, Published, PublishRequest, RefreshAnswer, RefreshRequest, Run, RunList, Source, SourceFrame, SourceList,
 } from '../schemas/sync.ts' // prettier-ignore
@@ -185,6 +186,29 @@ export const SYNC_DOCS: RouteDocs = {
     examples: [
       { summary: 'One run', path: '/api/runs/{run}', answer: run },
       { summary: 'One that is not there', path: '/api/runs/r0', failure: 'run_not_found' },
+    ],
+  },
+  'POST /webhooks/airtable/:source': {
+    tag: 'Sync',
+    id: 'receiveAirtablePing',
+    description:
+      'Where Airtable says that a base has changed. It needs no key: the header `X-Airtable-Content-MAC` is the HMAC-SHA256 of the body, byte for byte, with the secret that Airtable gave out when the webhook was made. Whatever is not signed so, or for a source that has no webhook, gets the same 401.\n\nHowever many pings come, they are one run, and one more where they came during it. A source that is paused, or no longer follows its webhook, takes them and does nothing.',
+    parameters: { source: 'The id of a source' },
+    requestHeaders: { 'X-Airtable-Content-MAC': '`hmac-sha256=` and 64 hexadecimal digits' },
+    body: AirtablePing,
+    answers: [{ status: 204, description: 'A run is queued or going that will look at what has changed.' }],
+    failures: ['bad_request', 'bad_signature', 'rate_limited', 'ping_not_recorded'],
+    examples: [
+      {
+        summary: 'A ping that is not signed',
+        path: '/webhooks/airtable/{source}',
+        body: {
+          base: { id: 'appAbCdEfGhIjKlMn' },
+          webhook: { id: 'achAbCdEfGhIjKlMn' },
+          timestamp: '2026-11-21T08:00:00.000Z',
+        },
+        failure: 'bad_signature',
+      },
     ],
   },
 }
