@@ -141,9 +141,8 @@ export class Base {
   }
 
   relinkBack(field: Field, recordId: string, otherId: string, isLinked: boolean): void {
-    const inverseId = textOption(field, 'inverseLinkFieldId')
     const linked = this.findTable(textOption(field, 'linkedTableId') ?? '')
-    const inverse = linked?.fields.find(({ id }) => id === inverseId)
+    const inverse = linked?.findField(textOption(field, 'inverseLinkFieldId') ?? '')
     if (linked !== undefined && inverse !== undefined) linked.relink(recordId, inverse, otherId, isLinked)
   }
 

@@ -1,22 +1,42 @@
 import { Base } from './base.ts'
 import { Random } from './random.ts'
+import { countOrders, createCustomers, fillCustomers } from './shop/customers.ts'
+import { createDrafts, fillDrafts } from './shop/drafts.ts'
+import { createEverything, fillEverything } from './shop/everything.ts'
+import { createOrders, fillOrders, linkOrders } from './shop/orders.ts'
+import { createProducts, fillProducts } from './shop/products.ts'
 
-export function generateBase(options: { seed?: number; tables?: number; records?: number; name?: string }): Base {
-  const base = new Base({ seed: options.seed ?? 1, ...(options.name !== undefined && { name: options.name }) })
-  const random = new Random((options.seed ?? 1) + 1)
+export interface GenerateOptions {
+  /** The same seed gives the same base, ids and all. */
+  readonly seed?: number
+  readonly name?: string
+  /** In this order: Orders, Customers, Products, one with a field of each type, and as many of drafts as remain; 5. */
+  readonly tables?: number
+  /** Of the orders; the other tables have fewer. 250. */
+  readonly records?: number
+}
+
+/** A shop: orders of customers for products, with the gaps and oddities that bases have. */
+export function generateBase(options: GenerateOptions = {}): Base {
+  const { seed = 1, name = 'Shop', tables = 5, records = 250 } = options
+  const base = new Base({ seed, name })
+  const shop = { base, random: new Random(seed + 1) }
+  const smaller = (divisor: number) => Math.max(10, Math.floor(records / divisor))
   base.transaction(() => {
-    const t = base.createTable({
-      name: 'Orders',
-      fields: [
-        { name: 'Number', type: 'singleLineText' },
-        { name: 'Amount', type: 'number', options: { precision: 2 } },
-      ],
-    })
-    for (let i = 0; i < (options.records ?? 100); i += 1)
-      t.create(
-        { Number: `O-${i}`, Amount: random.whole(1, 9999) / 100 },
-        { createdTime: Date.UTC(2025, 0, 1) + i * 1000 },
-      )
+    const orders = createOrders(shop)
+    const customers = tables > 1 ? createCustomers(shop) : undefined
+    const products = tables > 2 ? createProducts(shop) : undefined
+    linkOrders(orders, { customers, products })
+    if (customers !== undefined) {
+      countOrders(customers)
+      fillCustomers(customers, smaller(10), shop)
+    }
+    if (products !== undefined) fillProducts(products, smaller(50), shop)
+    fillOrders(orders, records, shop)
+    if (tables > 3) fillEverything(createEverything(shop), smaller(100), shop)
+    for (let number = 1; number <= tables - 4; number += 1) {
+      fillDrafts(createDrafts(shop, number === 1 ? 'Drafts' : `Drafts ${number}`), smaller(20), shop)
+    }
   })
   return base
 }

@@ -31,7 +31,10 @@ export class Table {
   readonly #fields: Field[] = []
   readonly #views: View[] = []
   readonly #records = new Map<string, StoredRecord>()
-  readonly #formulas = new Map<string, { readonly text: string; readonly evaluate: Evaluate }>()
+  /** By name and by id; made anew when a field comes, goes or is renamed. */
+  #fieldIndex: ReadonlyMap<string, Field> | undefined
+  /** Compiled, by id of the field; all anew with any change of a field. */
+  readonly #formulas = new Map<string, Evaluate>()
   readonly #aggregates = new Map<string, Aggregate>()
   #ordered: readonly StoredRecord[] | undefined
   #lastAutoNumber = 0
@@ -88,7 +91,10 @@ export class Table {
   }
 
   findField(nameOrId: string): Field | undefined {
-    return this.#fields.find(({ id, name }) => id === nameOrId || name === nameOrId)
+    this.#fieldIndex ??= new Map(
+      this.#fields.flatMap((field) => [[field.name, field] as const, [field.id, field] as const]),
+    )
+    return this.#fieldIndex.get(nameOrId)
   }
 
   field(nameOrId: string): Field {
@@ -184,6 +190,7 @@ export class Table {
       const field = this.field(nameOrId)
       draft.fieldTouched(this, field)
       field.name = name
+      this.#forgetFields()
     })
   }
 
@@ -194,6 +201,7 @@ export class Table {
       field.type = change.type ?? field.type
       field.description = change.description ?? field.description
       field.options = finishOptions(this, { ...field, options: { ...field.options, ...change.options } })
+      this.#forgetFields()
     })
   }
 
@@ -203,6 +211,7 @@ export class Table {
       if (field === this.primaryField) throw new Error('a primary field cannot be deleted')
       draft.fieldDestroyed(this, field)
       this.#fields.splice(this.#fields.indexOf(field), 1)
+      this.#forgetFields()
       for (const record of this.#records.values()) delete record.cells[field.id]
       this.base.unlink(field)
     })
@@ -254,14 +263,12 @@ export class Table {
 
   /** What a formula field comes to; an error where it refers to a field that is gone. */
   evaluate(field: Field, record: StoredRecord): Value {
-    const text = textOption(field, 'formula') ?? ''
-    if (!referencesOf(text).every((id) => this.findField(id) !== undefined)) return new FormulaError()
-    let formula = this.#formulas.get(field.id)
-    if (formula?.text !== text) {
-      formula = { text, evaluate: compileFormula(text, this.scope) }
-      this.#formulas.set(field.id, formula)
+    let evaluate = this.#formulas.get(field.id)
+    if (evaluate === undefined) {
+      evaluate = this.#compile(textOption(field, 'formula') ?? '')
+      this.#formulas.set(field.id, evaluate)
     }
-    return formula.evaluate(record)
+    return evaluate(record)
   }
 
   aggregateOf(field: Field): Aggregate {
@@ -275,10 +282,19 @@ export class Table {
     this.base.transaction((draft) => {
       draft.recordTouched(this, record)
       const before = (record.cells[field.id] ?? []) as readonly string[]
-      const others = before.filter((id) => id !== otherId)
-      setCell(record, field, isLinked ? [...others, otherId] : others)
+      setCell(record, field, isLinked ? [...before, otherId] : before.filter((id) => id !== otherId))
       this.#markModified(record, field, draft.origin.user)
     })
+  }
+
+  #compile(formula: string): Evaluate {
+    const isWhole = referencesOf(formula).every((id) => this.findField(id) !== undefined)
+    return isWhole ? compileFormula(formula, this.scope) : () => new FormulaError()
+  }
+
+  #forgetFields(): void {
+    this.#fieldIndex = undefined
+    this.#formulas.clear()
   }
 
   #valueOf(field: Field, record: StoredRecord, isTime: boolean): Value {
@@ -311,6 +327,7 @@ export class Table {
     }
     field.options = finishOptions(this, { ...field, options: spec.options })
     this.#fields.push(field)
+    this.#forgetFields()
     return field
   }
 

@@ -212,7 +212,7 @@ function losesWatched(spec: WebhookSpec, transaction: Transaction): boolean {
   const watched = watchedIds(spec)
   const changes = [...transaction.tables.values()]
   const gone = [transaction.destroyedTables, ...changes.flatMap((one) => [one.destroyedFields, one.destroyedViews])]
-  return gone.some((ids) => !watched.isDisjointFrom(ids))
+  return gone.some((ids) => [...ids].some((id) => watched.has(id)))
 }
 
 function positive(value: Json, name: string): number {
