@@ -10,10 +10,25 @@ const LANES = 8
 export class RowDigest {
   readonly #sum = new Uint32Array(LANES)
 
+  /** Goes on from a digest that `hex` gave. */
+  static of(hex: string): RowDigest {
+    const digest = new RowDigest()
+    for (let lane = 0; lane < LANES; lane++) digest.#sum[lane] = Number.parseInt(hex.slice(lane * 8, lane * 8 + 8), 16)
+    return digest
+  }
+
   add(rowJson: string): void {
     const bytes = hash('sha256', rowJson, 'buffer')
     for (let lane = 0; lane < LANES; lane++) {
       this.#sum[lane] = (this.#sum[lane] ?? 0) + bytes.readUInt32BE(lane * 4)
+    }
+  }
+
+  /** Takes back an `add` of the same row. */
+  remove(rowJson: string): void {
+    const bytes = hash('sha256', rowJson, 'buffer')
+    for (let lane = 0; lane < LANES; lane++) {
+      this.#sum[lane] = (this.#sum[lane] ?? 0) - bytes.readUInt32BE(lane * 4)
     }
   }
 

@@ -223,7 +223,10 @@ export class FetchData {
     if (!known) this.#rendered.set(pointer, (known = new Map()))
     const name = `${coding}/${table.name}`
     let rendered = known.get(name)
-    if (!rendered) known.set(name, (rendered = this.#prepare(mounted, table, coding)))
+    if (rendered) return rendered
+    rendered = this.#prepare(mounted, table, coding)
+    // One that is rendered behind the publish may be there at the next look.
+    if (rendered.file !== undefined || !(pointer.rendersLater || pointer.isRolledBack)) known.set(name, rendered)
     return rendered
   }
 

@@ -75,6 +75,9 @@ export function sourceToWire(
     checked_at: time(checked),
     checked_age_seconds: checked === undefined ? null : seconds(now - checked),
     rows: Object.fromEntries(tables.map((table) => [table.name, table.rows])),
+    kept: tables.flatMap(({ name, kept }) =>
+      kept ? [{ table: name, code: kept.code, message: kept.message, since: time(kept.since) }] : [],
+    ),
     update_in_progress: run !== null && isActive(run),
     progress: run && isActive(run) ? progressToWire(run, principal) : null,
     eta_ms: run && isActive(run) ? (run.progress?.etaMs ?? null) : null,
@@ -83,6 +86,11 @@ export function sourceToWire(
     next_run_at: time(record?.nextRunAt),
     warnings: [
       ...warningsOf(record, pointer, error?.message),
+      ...tables.flatMap(({ name, kept }) =>
+        kept
+          ? [`The table ${name} could not be read since ${time(kept.since)}, and stays as it was: ${kept.message}`]
+          : [],
+      ),
       // They name tables and columns.
       ...(isRestricted(principal) ? [] : (pointer?.warnings ?? [])),
     ],

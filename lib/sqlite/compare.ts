@@ -4,6 +4,7 @@ import { rowToJson } from '../row-json.ts'
 import type { Settings } from '../settings.ts'
 import type { Pointer, TableInfo } from '../snapshot.ts'
 import { attachedTables } from './basis.ts'
+import { digestChanges, type DigestedRows } from './digest-changes.ts'
 import { every, literal, quote, type Database } from './database.ts'
 import { dropIndexes } from './indexes.ts'
 import {
@@ -26,6 +27,8 @@ export interface Comparison {
   readonly deletes: number
   /** Tables whose readers have to fetch them again. */
   readonly resyncs: readonly string[]
+  /** What is known of tables by what changed in them. */
+  readonly digested: ReadonlyMap<string, DigestedRows>
 }
 
 const PAGE = 2000
@@ -41,6 +44,8 @@ export function compare(
     active: { pointer: Pointer; path: string } | undefined
     /** What the upstream calls the tables. */
     origins: ReadonlyMap<string, TableOrigin>
+    /** Whether tables are to be digested by what changed in them: they are not read as a whole afterwards. */
+    digests: boolean
     /** What the tables will have beside their rows is not what those of the active snapshot have. */
     isLaidOutAnew: boolean
     /** What the staged rows have as their version. */
@@ -56,8 +61,9 @@ export function compare(
   try {
     return db.transaction(() => {
       const log = new BatchWriter(db, batch, options.bounds.maxBatch)
+      const digested = options.digests ? new Map<string, DigestedRows>() : undefined
       for (const table of tables)
-        compareTable(db, table, { active: active?.pointer, bases: options.bases, batch, at, log })
+        compareTable(db, table, { active: active?.pointer, bases: options.bases, batch, at, log, digested })
       const hasOtherNames = writeOrigins(db, options.origins, active !== undefined)
       const gone = active?.pointer.tables.filter((old) => !tables.some((table) => table.name === old.name)) ?? []
       for (const table of gone) log.resync(table.name)
@@ -69,6 +75,7 @@ export function compare(
         puts: log.puts,
         deletes: log.deletes,
         resyncs: log.resyncs,
+        digested: digested ?? new Map(),
       }
     })()
   } finally {
@@ -82,6 +89,7 @@ interface TableContext {
   batch: number
   at: number
   log: BatchWriter
+  digested: Map<string, DigestedRows> | undefined
 }
 
 function compareTable(db: Database, table: SqlTable, context: TableContext): void {
@@ -106,6 +114,8 @@ function compareTable(db: Database, table: SqlTable, context: TableContext): voi
   setBase(db, table, { staged, base: oldBase })
   findChanges(db, table, old)
   log.table(table, old)
+  const digest = context.digested && digestChanges(db, table, { table: old, info })
+  if (digest !== undefined) context.digested?.set(table.name, digest)
   const name = quote(table.sqlName)
   // Rows that changed before and not now keep the version they got then.
   db.exec(

@@ -42,8 +42,8 @@ export interface RenderOptions {
   readonly publishedAt: number
   /** Answers beyond this are not kept: they are written from the rows each time. */
   readonly maxBytes: number
-  /** Nothing is written: the rows are counted and digested only. */
-  readonly isDigestOnly?: boolean
+  /** Nothing is written: rows are counted and digested only, those of tables that it does not know. */
+  readonly digestOnly?: (table: SqlTable) => RenderedTable | undefined
   readonly signal: AbortSignal
   /** Called now and then, while it comes further. */
   onProgress(): void
@@ -65,6 +65,11 @@ export async function render(
   const { folder, files } = place
   const infos: RenderedTable[] = []
   for (const [index, table] of tables.entries()) {
+    const known = options.digestOnly?.(table)
+    if (known !== undefined) {
+      infos.push(known)
+      continue
+    }
     const path = (coding: Coding) => folder.file(folder.bodyName(options.snapshot, index, coding))
     // A file under its final name is complete: whoever serves may look for it at any time. Until then it has a name
     // of its own: after a rollback, another process may be rendering the same.
@@ -73,7 +78,7 @@ export async function render(
     try {
       const written = writeRows(db, table, part('identity'), options)
       const isKept = written.bytes <= options.maxBytes
-      for (const coding of isKept && !options.isDigestOnly ? CODINGS : []) {
+      for (const coding of isKept && !options.digestOnly ? CODINGS : []) {
         if (coding !== 'identity') await encode(path('identity'), part(coding), coding, written.bytes, options)
         files.sync('render:sync-body', part(coding))
         files.rename('render:rename-body', part(coding), path(coding))
@@ -130,7 +135,7 @@ function writeRows(
   const digest = new RowDigest()
   const toJson = rowToJson(table.columns)
   const all = selectAll(db, table)
-  const file = options.isDigestOnly ? undefined : openSync(path, 'w')
+  const file = options.digestOnly ? undefined : openSync(path, 'w')
   let bytes = 0
   try {
     let text = envelopeStart({

@@ -3,16 +3,18 @@ import { Failure } from '../errors.ts'
 import { isSameLayout, layoutsOf, type Layout } from '../layout.ts'
 import { snapshotDigest } from '../row-digest.ts'
 import type { Settings, TableOptions } from '../settings.ts'
-import type { Pointer, TableInfo } from '../snapshot.ts'
+import { envelopeStart, type Pointer, type TableInfo } from '../snapshot.ts'
 import type { Page, Plan } from '../source.ts'
 import type { PulledTable, Stage } from '../store.ts'
 import { compare, logStart } from './compare.ts'
+import type { DigestedRows } from './digest-changes.ts'
 import { writeFileReferences } from './file-references.ts'
 import { indexing } from './indexes.ts'
 import { newSnapshotId, type SourceFolder } from './pointer.ts'
 import { publish, type Draft, type Publisher } from './publish.ts'
 import { readable } from './readable.ts'
 import { render, type RenderedTable } from './render.ts'
+import type { SqlTable } from './snapshot-schema.ts'
 import type { Staged } from './staged.ts'
 
 export type StoreSettings = Pick<Settings, 'changeLog' | 'bodyFileBytes' | 'sources'>
@@ -34,6 +36,7 @@ export class SqliteStage implements Stage {
   /** Fixed when all is pulled: the rendered answers say it. */
   #publishedAt: number
   #draft: Draft | undefined
+  #digested: ReadonlyMap<string, DigestedRows> = new Map()
 
   constructor(publisher: Publisher, settings: StoreSettings, parts: StageParts) {
     this.#publisher = publisher
@@ -87,8 +90,9 @@ export class SqliteStage implements Stage {
     this.#publishedAt = this.#publisher.control.clock.now()
     // Without its file there is nothing to compare with: readers fetch everything again.
     const active = this.#active && readable(folder, this.#active)
-    return compare(staged.db, staged.tables, {
+    const comparison = compare(staged.db, staged.tables, {
       active,
+      digests: this.#rendersLater,
       origins: staged.origins,
       isLaidOutAnew: active !== undefined && !this.#isLaidOut(active.pointer),
       batch: this.#batch,
@@ -96,6 +100,8 @@ export class SqliteStage implements Stage {
       at: this.#publishedAt,
       bounds: this.#settings.changeLog,
     })
+    this.#digested = comparison.digested
+    return comparison
   }
 
   async finish(options: Parameters<Stage['finish']>[0]): Promise<void> {
@@ -110,17 +116,16 @@ export class SqliteStage implements Stage {
       }
     }
     options.busy(() => writeFileReferences(staged.db, staged.tables, fileColumns(staged.plan)))
-    const rendersLater = staged.plan.tables.some(({ from }) => from === 'active')
+    const rendersLater = this.#rendersLater
+    const facts = { source: lease.source, snapshot: this.#snapshot, publishedAt: this.#publishedAt }
     const rendered = await render(
       staged.db,
       staged.tables,
       { folder, files },
       {
-        source: lease.source,
-        snapshot: this.#snapshot,
-        publishedAt: this.#publishedAt,
+        ...facts,
         maxBytes: this.#settings.bodyFileBytes,
-        isDigestOnly: rendersLater,
+        ...(rendersLater && { digestOnly: (table: SqlTable) => this.#knownOf(table) }),
         ...options,
       },
     )
@@ -155,6 +160,26 @@ export class SqliteStage implements Stage {
     const { staged, lease } = this.#parts
     if (this.#draft === undefined) throw new Failure('internal', 'A stage is published before it is finished.')
     return publish(this.#publisher, { lease, draft: this.#draft, stagedPath: staged.path, ...options })
+  }
+
+  /** Full answers of changes are rendered behind the publish: who waits for a change waits for nothing else. */
+  get #rendersLater(): boolean {
+    return this.#parts.staged.plan.tables.some(({ from }) => from === 'active')
+  }
+
+  /** What is known of a table by the active snapshot and what changed since; undefined where its rows must be read. */
+  #knownOf({ name, key, columns }: SqlTable): RenderedTable | undefined {
+    const digested = this.#digested.get(name)
+    const before = this.#active?.tables.find((table) => table.name === name)
+    if (digested === undefined || before === undefined || this.#active === undefined) return undefined
+    const { rows, digest, addedBytes } = digested
+    const frame = (count: number, of: { snapshot: string; publishedAt: number }) =>
+      Buffer.byteLength(envelopeStart({ source: this.#parts.lease.source, count, ...of })) + Math.max(0, count - 1)
+    const now = { snapshot: this.#snapshot, publishedAt: this.#publishedAt }
+    const { snapshot, publishedAt } = this.#active
+    const bytes = before.bodyBytes + addedBytes + frame(rows, now) - frame(before.rows, { snapshot, publishedAt })
+    const isKept = before.bodyBytes > 0 && bytes <= this.#settings.bodyFileBytes
+    return { name, rows, key, columns, digest, bodyBytes: isKept ? bytes : 0 }
   }
 
   /** What the tables get of what is configured for them, now that their columns are known. */

@@ -2,50 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import type { Value } from '../../lib/column.ts'
 import type { TableOrigin } from '../../lib/origin.ts'
-import type { Page, Plan, PlanOptions, Source, TablePlan } from '../../lib/source.ts'
+import type { TablePlan } from '../../lib/source.ts'
 import { FileReferences } from '../../lib/sqlite/file-references.ts'
 import { readOrigins } from '../../lib/sqlite/snapshot-schema.ts'
+import { active, COLUMNS, Script, WARES, type Step } from './script.ts'
 import { TestSite, withSnapshot } from './site.ts'
 
-const COLUMNS = ['sku', 'name', 'price']
-const WARES: TablePlan = {
-  name: 'wares',
-  key: ['sku'],
-  columns: COLUMNS,
-  types: { sku: 'text', name: 'text', price: 'real' },
-}
 const PEOPLE: TablePlan = { name: 'people', key: ['id'], columns: ['id'], types: { id: 'text' } }
 
-type Step = Partial<Page> & { table: string }
-
-/** An upstream that plays one script after the other; each run takes the next. */
-class Script implements Source {
-  readonly id = 'wares'
-  readonly asked: PlanOptions[] = []
-  readonly #runs: { plan: Plan; pages: Step[] }[] = []
-
-  next(tables: readonly TablePlan[], pages: Step[], plan: Partial<Plan> = {}): this {
-    this.#runs.push({ plan: { identity: `run ${this.#runs.length}`, tables, ...plan }, pages })
-    return this
-  }
-
-  plan(options: PlanOptions): Promise<Plan> {
-    this.asked.push(options)
-    return Promise.resolve(this.#runs[Math.min(this.asked.length, this.#runs.length) - 1]!.plan)
-  }
-
-  async *pull({ plan, resumeFrom }: Parameters<Source['pull']>[0]): AsyncGenerator<Page, void> {
-    const { pages } = this.#runs.find((run) => run.plan === plan || run.plan.identity === plan.identity)!
-    for (const [index, page] of pages.entries()) {
-      if (resumeFrom !== undefined && index < Number(resumeFrom.split(' ').at(-1))) continue
-      const columns = page.table === 'wares' ? COLUMNS : ['id']
-      yield { columns, rows: [], next: `${plan.identity} page ${index + 1}`, ...page }
-    }
-  }
-}
-
 const rows = (...all: [string, string, number][]): Value[][] => all
-const active = (table: TablePlan): TablePlan => ({ ...table, from: 'active' })
 const FIRST = rows(['a', 'one', 1], ['b', 'two', 2], ['c', 'three', 3], ['d', 'four', 4])
 
 async function siteWith(t: TestContext, script: Script): Promise<TestSite> {

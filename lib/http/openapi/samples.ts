@@ -72,6 +72,7 @@ export const source = {
   last_error: null,
   last_run: run,
   next_run_at: '2026-11-21T08:00:00.000Z',
+  kept: [],
   warnings: [],
 }
 

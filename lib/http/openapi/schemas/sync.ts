@@ -72,6 +72,9 @@ export const Source = named(
       last_error: z.object(failed).nullable(),
       last_run: Run.nullable(),
       next_run_at: time.nullable(),
+      kept: z
+        .array(z.object({ table: z.string(), code: z.string(), message: z.string(), since: time }))
+        .describe('Tables that the upstream did not give, and that stay as they were'),
       warnings: z.array(z.string()).describe('What a person should look at'),
     })
     .describe('What a source serves, and how syncing it goes'),
