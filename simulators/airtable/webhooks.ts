@@ -22,6 +22,8 @@ export interface WebhookOptions {
   readonly invalidCode: 'INVALID_HOOK' | 'INVALID_FILTERS' | 'INTERNAL_ERROR'
 }
 
+export const WEBHOOK_DEFAULTS: WebhookOptions = { computed: 'record', invalidCode: 'INVALID_HOOK' }
+
 export interface Webhook {
   readonly id: string
   readonly base: Base
