@@ -1,3 +1,4 @@
+import { systemClock } from '../../lib/base/clock.ts'
 import { Base } from './base.ts'
 import { Random } from './random.ts'
 import { countOrders, createCustomers, fillCustomers } from './shop/customers.ts'
@@ -5,6 +6,7 @@ import { createDrafts, fillDrafts } from './shop/drafts.ts'
 import { createEverything, fillEverything } from './shop/everything.ts'
 import { createOrders, fillOrders, linkOrders } from './shop/orders.ts'
 import { createProducts, fillProducts } from './shop/products.ts'
+import { ShopClock } from './shop/shop.ts'
 
 export interface GenerateOptions {
   /** The same seed gives the same base, ids and all. */
@@ -20,7 +22,8 @@ export interface GenerateOptions {
 export function generateBase(options: GenerateOptions = {}): Base {
   const { seed = 1, name = 'Shop', tables = 5, records = 250 } = options
   const base = new Base({ seed, name })
-  const shop = { base, random: new Random(seed + 1) }
+  const shop = { base, random: new Random(seed + 1), clock: new ShopClock() }
+  base.useClock(shop.clock)
   const smaller = (divisor: number) => Math.max(10, Math.floor(records / divisor))
   base.transaction(() => {
     const orders = createOrders(shop)
@@ -38,5 +41,6 @@ export function generateBase(options: GenerateOptions = {}): Base {
       fillDrafts(createDrafts(shop, number === 1 ? 'Drafts' : `Drafts ${number}`), smaller(20), shop)
     }
   })
+  base.useClock(systemClock)
   return base
 }

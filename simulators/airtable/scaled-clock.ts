@@ -23,8 +23,12 @@ export class ScaledClock implements Clock {
     return (systemClock.monotonic() - this.#startedAt) * this.speed
   }
 
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return systemClock.sleep(ms / this.speed, signal)
+  /** Never too short, although a timer may be, by less than a real millisecond. */
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    const dueMs = this.monotonic() + ms
+    for (let left = ms; left > 0 && signal?.aborted !== true; left = dueMs - this.monotonic()) {
+      await systemClock.sleep(left / this.speed, signal)
+    }
   }
 
   jump(ms: number): void {

@@ -346,11 +346,11 @@ export class Table {
   }
 
   #markModified(record: StoredRecord, field: Field, user: string | undefined): void {
-    const now = this.base.now()
-    record.modifiedAt = now
+    const at = this.base.now()
+    record.modifiedAt = at
     record.modifiedBy = user ?? this.base.owner.id
     record.modifiedAtByField ??= new Map()
-    record.modifiedAtByField.set(field.id, now)
+    record.modifiedAtByField.set(field.id, at)
   }
 }
 

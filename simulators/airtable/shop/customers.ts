@@ -36,11 +36,12 @@ export function countOrders(customers: Table): void {
   })
 }
 
-export function fillCustomers(customers: Table, count: number, { base, random }: Shop): void {
-  fill(customers, count, random, (at) => {
+export function fillCustomers(customers: Table, count: number, shop: Shop): void {
+  const { base, random } = shop
+  fill(shop, count, (at) => {
     const contact = personName(random)
     const { id, email, name } = random.pick(base.collaborators)
-    return {
+    customers.create({
       Name: companyName(random),
       Contact: contact,
       Email: perhaps(random, 0.9, () => emailOf(random, contact)),
@@ -53,6 +54,6 @@ export function fillCustomers(customers: Table, count: number, { base, random }:
       'Account manager': perhaps(random, 0.6, () => ({ id, email, name })),
       Satisfaction: perhaps(random, 0.5, () => random.whole(1, 5)),
       Notes: perhaps(random, 0.2, () => `**${remark(random)}**\n\n- one\n- two\n`),
-    }
+    })
   })
 }

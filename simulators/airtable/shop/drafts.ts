@@ -15,10 +15,13 @@ export function createDrafts({ base }: Shop, name: string): Table {
   })
 }
 
-export function fillDrafts(table: Table, count: number, { random }: Shop): void {
-  fill(table, count, random, (_, index) => ({
-    Title: perhaps(random, index === 0 ? 0 : 0.5, () => `Draft ${index}`),
-    createdTime: perhaps(random, index === 0 ? 0 : 0.2, () => 'yesterday'),
-    Body: perhaps(random, index === 0 ? 0 : 0.5, () => remark(random)),
-  }))
+export function fillDrafts(table: Table, count: number, shop: Shop): void {
+  const { random } = shop
+  fill(shop, count, (_, index) =>
+    table.create({
+      Title: perhaps(random, index === 0 ? 0 : 0.5, () => `Draft ${index}`),
+      createdTime: perhaps(random, index === 0 ? 0 : 0.2, () => 'yesterday'),
+      Body: perhaps(random, index === 0 ? 0 : 0.5, () => remark(random)),
+    }),
+  )
 }

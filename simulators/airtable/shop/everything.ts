@@ -1,7 +1,7 @@
 import type { FieldSpec } from '../field.ts'
 import type { Json } from '../json.ts'
 import type { Table } from '../table.ts'
-import { choices, fill, isoDay, perhaps, some, type Shop } from './shop.ts'
+import { choices, edit, fill, isoDay, perhaps, some, type Shop } from './shop.ts'
 import { code, emailOf, personName, phone, remark } from './words.ts'
 
 const COLOR = ['red', 'green', 'blue', 'naïve "purple"']
@@ -109,16 +109,13 @@ export function createEverything({ base }: Shop): Table {
 export function fillEverything(table: Table, count: number, shop: Shop): void {
   const { random } = shop
   const ids: string[] = []
-  // Links lead to records that are there already.
-  const creator = {
-    create: (cells: Readonly<Record<string, Json>>, given: { createdTime: number }) => {
-      ids.push(table.create({ ...cells, multipleRecordLinks: ids.length > 0 ? some(random, ids, 3) : [] }, given).id)
-    },
-  }
-  // The first one is full, so that each type has a cell whatever chance does.
-  fill(creator, count, random, (at, index) =>
-    everyCell(shop, at, index === 0 ? 1 : 0.6, AI_STATES[index % 4] ?? 'empty'),
-  )
+  fill(shop, count, (at, index) => {
+    // The first one is full, so that each type has a cell whatever chance does. Links lead to records that are there.
+    const cells = everyCell(shop, at, index === 0 ? 1 : 0.6, AI_STATES[index % AI_STATES.length] ?? 'empty')
+    const multipleRecordLinks = ids.length > 0 ? some(random, ids, 3) : []
+    ids.push(table.create({ ...cells, multipleRecordLinks }).id)
+  })
+  edit(shop, table, 0.5, () => ({ number: random.whole(-99, 99) }))
 }
 
 function everyCell({ base, random }: Shop, at: number, share: number, aiState: string): Record<string, Json> {

@@ -1,5 +1,5 @@
 import type { Table } from '../table.ts'
-import { choices, daysAfter, fill, isoDay, perhaps, some, type Shop } from './shop.ts'
+import { choices, daysAfter, edit, fill, isoDay, perhaps, some, type Shop } from './shop.ts'
 import { cents, remark } from './words.ts'
 
 const STATUS = ['New', 'Paid', 'Packed', 'Shipped', 'Returned', 'Cancelled']
@@ -82,23 +82,27 @@ export function linkOrders(orders: Table, to: { customers: Table | undefined; pr
   })
 }
 
-export function fillOrders(orders: Table, count: number, { random }: Shop): void {
+export function fillOrders(orders: Table, count: number, shop: Shop): void {
+  const { random } = shop
   const customers = linkedIds(orders, 'Customer')
   const products = linkedIds(orders, 'Products')
-  fill(orders, count, random, (at, index) => ({
-    Number: `A-${String(index + 1).padStart(6, '0')}`,
-    Status: random.pick(STATUS),
-    Channels: some(random, CHANNEL, 2),
-    Quantity: perhaps(random, 0.97, () => random.whole(1, 12)),
-    'Unit price': perhaps(random, 0.97, () => cents(random, 500)),
-    Discount: perhaps(random, 0.2, () => random.whole(1, 400) / 1000),
-    'Ordered at': new Date(at).toISOString(),
-    'Ship by': perhaps(random, 0.8, () => isoDay(daysAfter(at, random.whole(1, 21)))),
-    Gift: random.isTrue(0.1),
-    Notes: perhaps(random, 0.15, () => remark(random)),
-    ...(customers.length > 0 && { Customer: random.isTrue(0.98) ? [random.pick(customers)] : [] }),
-    ...(products.length > 0 && { Products: some(random, products, 4) }),
-  }))
+  fill(shop, count, (at, index) =>
+    orders.create({
+      Number: `A-${String(index + 1).padStart(6, '0')}`,
+      Status: random.pick(STATUS),
+      Channels: some(random, CHANNEL, 2),
+      Quantity: perhaps(random, 0.97, () => random.whole(1, 12)),
+      'Unit price': perhaps(random, 0.97, () => cents(random, 500)),
+      Discount: perhaps(random, 0.2, () => random.whole(1, 400) / 1000),
+      'Ordered at': new Date(at).toISOString(),
+      'Ship by': perhaps(random, 0.8, () => isoDay(daysAfter(at, random.whole(1, 21)))),
+      Gift: random.isTrue(0.1),
+      Notes: perhaps(random, 0.15, () => remark(random)),
+      ...(customers.length > 0 && { Customer: random.isTrue(0.98) ? [random.pick(customers)] : [] }),
+      ...(products.length > 0 && { Products: some(random, products, 4) }),
+    }),
+  )
+  edit(shop, orders, 0.2, () => ({ Notes: remark(random) }))
 }
 
 function linkedIds(table: Table, name: string): readonly string[] {

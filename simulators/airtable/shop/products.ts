@@ -28,7 +28,8 @@ export function createProducts({ base }: Shop): Table {
   })
 }
 
-export function fillProducts(products: Table, count: number, { base, random }: Shop): void {
+export function fillProducts(products: Table, count: number, shop: Shop): void {
+  const { base, random } = shop
   const photo = (name: string) =>
     base.attachments.create({
       filename: `${name}.png`,
@@ -43,9 +44,9 @@ export function fillProducts(products: Table, count: number, { base, random }: S
       type: 'application/pdf',
       size: random.whole(1000, 9000),
     })
-  fill(products, count, random, (at) => {
+  fill(shop, count, (at) => {
     const name = productName(random)
-    return {
+    products.create({
       Name: name,
       Code: code(random),
       Barcode: perhaps(random, 0.8, () => ({ text: code(random), type: 'ean8' })),
@@ -57,6 +58,6 @@ export function fillProducts(products: Table, count: number, { base, random }: S
       Released: isoDay(at),
       Photos: [...(random.isTrue(0.6) ? [photo(name)] : []), ...(random.isTrue(0.2) ? [manual(name)] : [])],
       Description: perhaps(random, 0.7, () => remark(random)),
-    }
+    })
   })
 }
