@@ -1,4 +1,5 @@
 import type { Column } from './column.ts'
+import type { Expression } from './formula.ts'
 
 /**
  * A question about the rows of one table: first as it was asked (names and texts), then resolved against the table it
@@ -39,6 +40,8 @@ export type Condition =
   | { readonly kind: 'search'; readonly text: string }
   /** Changed after this time (epoch ms): upstream's time where it is known, else when the change was first seen. */
   | { readonly kind: 'modified_after'; readonly at: number }
+  /** Found where this is true: of what is false or cannot be worked out, nothing is. */
+  | { readonly kind: 'formula'; readonly of: Expression }
 
 export interface Order {
   readonly operand: Operand
@@ -104,6 +107,7 @@ export type ResolvedCondition =
   /** In these of the columns that can be searched: the others are hidden from the asker. */
   | { readonly kind: 'search'; readonly text: string; readonly columns: readonly string[] }
   | { readonly kind: 'modified_after'; readonly at: number }
+  | { readonly kind: 'formula'; readonly of: Expression }
 
 export interface ResolvedQuery extends Omit<Query, 'outputs' | 'where' | 'order' | 'isNameless'> {
   readonly table: string

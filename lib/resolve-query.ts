@@ -1,6 +1,7 @@
 import { hiddenColumns, hidesKey, type TableRule } from './access.ts'
 import type { Column } from './column.ts'
 import { Failure } from './errors.ts'
+import { mapColumns } from './formula.ts'
 import type {
   Cell,
   Condition,
@@ -76,8 +77,7 @@ class Resolver {
   }
 
   operand({ column: name, path, asText }: Operand): ResolvedOperand {
-    const column = this.#columns.get(name)
-    if (column === undefined) throw this.#notFound(name)
+    const column = this.#column(name)
     if (path.length === 0) return { column, path, asText: false, type: column.type }
     if (column.type !== 'json') {
       throw new Failure(
@@ -87,6 +87,12 @@ class Resolver {
       )
     }
     return { column, path, asText, type: asText ? 'text' : 'json' }
+  }
+
+  #column(name: string): Column {
+    const column = this.#columns.get(name)
+    if (column === undefined) throw this.#notFound(name)
+    return column
   }
 
   outputs(outputs: Query['outputs']): ResolvedQuery['outputs'] {
@@ -135,6 +141,8 @@ class Resolver {
       }
       case 'modified_after':
         return condition
+      case 'formula':
+        return { kind: 'formula', of: mapColumns(condition.of, ({ name }) => this.#column(name)) }
     }
   }
 

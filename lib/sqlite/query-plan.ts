@@ -1,5 +1,6 @@
 import { quote } from './database.ts'
-import { joinTerms, type Conjunct, type Fragment } from './sql-condition.ts'
+import type { Conjunct } from './sql-condition.ts'
+import { joinTerms, type Fragment } from './sql-fragment.ts'
 import { orderSql, type OrderTerm } from './query-order.ts'
 import { POSITION, type SqlTable } from './snapshot-schema.ts'
 

@@ -66,7 +66,7 @@ export class TableQueries {
     const compiler = new ConditionCompiler({
       table: this.#table,
       info: this.#info,
-      modified: query.times.modified,
+      times: query.times,
       changes: () => (this.#changes ??= readChangeTimes(this.#db, this.#table)),
     })
     const maker = new AnswerMaker(this.#table, query, limits.maxBytes)

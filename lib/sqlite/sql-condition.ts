@@ -3,16 +3,12 @@ import type { TableInfo } from '../snapshot.ts'
 import type { ChangeTimes } from './query-changes.ts'
 import { quote } from './database.ts'
 import { decimalKey } from './sql-decimal.ts'
+import { FormulaCompiler, type RowTimes } from './sql-formula.ts'
+import { joinTerms, type Fragment, type Weighted } from './sql-fragment.ts'
 import { jsonKey } from './sql-json.ts'
 import { likePrefix, regexMatchers, likeCost } from './sql-patterns.ts'
 import { matchExpression, parseSearch, searchedWords, type SearchTerm } from './sql-search.ts'
 import { CHANGED_AT, POSITION, VERSION, type SqlTable } from './snapshot-schema.ts'
-
-/** A piece of SQL with what is bound to its question marks, in their order. */
-export interface Fragment {
-  readonly sql: string
-  readonly params: readonly Cell[]
-}
 
 /** What trying a condition on one row costs, next to finding the row. */
 type Weight = number
@@ -33,7 +29,6 @@ export interface Conjunct extends Fragment {
 
 const MAX_INT64 = 2n ** 63n - 1n
 const MIN_INT64 = -(2n ** 63n)
-const MAX_TERMS = 100
 
 const CHEAP = 0.05
 const DECIMAL = 0.5
@@ -50,19 +45,13 @@ const SIGNS = { eq: '=', neq: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=', isdi
 export class ConditionCompiler {
   readonly #table: SqlTable
   readonly #info: TableInfo
-  readonly #modified: string | null
+  readonly #times: RowTimes
   readonly #changes: () => ChangeTimes
 
-  constructor(options: {
-    table: SqlTable
-    info: TableInfo
-    /** The column that holds upstream's time of the last change. */
-    modified: string | null
-    changes: () => ChangeTimes
-  }) {
+  constructor(options: { table: SqlTable; info: TableInfo; times: RowTimes; changes: () => ChangeTimes }) {
     this.#table = options.table
     this.#info = options.info
-    this.#modified = options.modified
+    this.#times = options.times
     this.#changes = options.changes
   }
 
@@ -70,9 +59,10 @@ export class ConditionCompiler {
   conjuncts(where: ResolvedCondition | null): Conjunct[] {
     if (where === null) return []
     if (where.kind === 'and') return where.of.flatMap((part) => this.conjuncts(part))
+    if (where.kind === 'or' && where.of.length === 0) return [{ ...plain(FALSE), isNever: true }]
     if (where.kind === 'test') return this.#testConjuncts(where.operand, where.test)
     if (where.kind === 'search') return [this.#searchConjunct(parseSearch('wfts', where.text), where.columns, null)]
-    if (where.kind === 'modified_after' && this.#modified === null) return this.#changeConjuncts(where.at)
+    if (where.kind === 'modified_after' && this.#times.modified === null) return this.#changeConjuncts(where.at)
     return [plain(this.#compile(where))]
   }
 
@@ -183,10 +173,13 @@ export class ConditionCompiler {
         return this.#search(parseSearch('wfts', condition.text), condition.columns, null)
       case 'modified_after': {
         const changed = `n.${CHANGED_AT}`
-        if (this.#modified === null) return { sql: `${changed} > ?`, params: [condition.at], weight: CHEAP }
-        const upstream = `hf_time(n.${this.#table.sql(this.#modified)})`
+        const { modified } = this.#times
+        if (modified === null) return { sql: `${changed} > ?`, params: [condition.at], weight: CHEAP }
+        const upstream = `hf_time(n.${this.#table.sql(modified)})`
         return { sql: `coalesce(${upstream}, ${changed}) > ?`, params: [condition.at], weight: PATTERN }
       }
+      case 'formula':
+        return new FormulaCompiler(this.#table, this.#times).compile(condition.of)
     }
   }
 
@@ -302,10 +295,6 @@ export class ConditionCompiler {
   }
 }
 
-interface Weighted extends Fragment {
-  readonly weight: Weight
-}
-
 const TRUE: Weighted = { sql: 'TRUE', params: [], weight: 0 }
 const FALSE: Weighted = { sql: 'FALSE', params: [], weight: 0 }
 
@@ -364,14 +353,4 @@ function behindPrefix(prefix: string): string | undefined {
 
 function slots(values: readonly unknown[]): string {
   return values.map(() => '?').join(', ')
-}
-
-/** Bracketed so that a thousand of them nest no deeper than SQLite allows. */
-export function joinTerms(terms: readonly string[], operator: ' AND ' | ' OR '): string {
-  if (terms.length <= MAX_TERMS) return terms.join(operator)
-  const size = Math.ceil(terms.length / MAX_TERMS)
-  const groups = Array.from({ length: Math.ceil(terms.length / size) }, (_, index) =>
-    terms.slice(index * size, (index + 1) * size),
-  )
-  return groups.map((group) => `(${joinTerms(group, operator)})`).join(operator)
 }

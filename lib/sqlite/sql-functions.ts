@@ -1,4 +1,6 @@
+import { keyText } from '../row-key.ts'
 import type { Database } from './database.ts'
+import { FORMULA_VALUES } from './formula-values.ts'
 import { decimalKey } from './sql-decimal.ts'
 import { contains, jsonKey, keyOf, overlaps, parseExact, placeAt, textOf } from './sql-json.ts'
 import { ilikeMatcher, likeMatcher, regexMatchers } from './sql-patterns.ts'
@@ -29,6 +31,16 @@ export function addQueryFunctions(db: Database): void {
   add('hf_cd', (json, path, value) => compare(json, path, (place) => contains(parseExact(value), place)))
   add('hf_ov', (json, path, value) => compare(json, path, (place) => overlaps(place, parseExact(value))))
   add('hf_time', (cell) => parseTime(cell))
+  for (const [name, apply] of Object.entries(FORMULA_VALUES)) add(`hf_f_${name}`, apply)
+  add('hf_f_key', (...cells) => keyText(cells))
+  add('hf_f_digits', numberOf)
+  add('hf_f_failed', (errors, name) => Number(Object.hasOwn(JSON.parse(errors) as object, name)))
+}
+
+/** Null for what is no number, or no double. */
+function numberOf(digits: string): number | null {
+  const number = Number(digits)
+  return Number.isFinite(number) ? number : null
 }
 
 function compare(json: string, path: string, test: (place: ReturnType<typeof parseExact>) => boolean): number | null {
