@@ -84,7 +84,8 @@ export type Coding = (typeof CODINGS)[number]
 export interface RowReader {
   /**
    * The rows at positions `from` to `to` (1-based, inclusive, upstream order) as arrays of cells in the order of
-   * `columns`; cells are as stored, integers beyond 2^53 as text. At most 10,000 rows a call.
+   * `columns`; cells are as stored, integers beyond 2^53 as text. At most 10,000 rows a call, and no more of them than
+   * some megabytes: fewer than were asked for, one at least, where rows are large.
    */
   rows(from: number, to: number): unknown[][]
 }

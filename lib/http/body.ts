@@ -102,6 +102,26 @@ export function fromRows(mounted: MountedSnapshot, view: RowView): Body {
   }
 }
 
+/** All of a body, where it is a text of no more than so many characters; else the same body, to be sent by pieces. */
+export async function gathered(body: Body, maxLength: number): Promise<string | Body> {
+  const pieces = body.pieces()[Symbol.asyncIterator]()
+  let text = ''
+  while (text.length <= maxLength) {
+    const next = await pieces.next()
+    if (next.done) return text
+    text += String(next.value)
+  }
+  return {
+    size: undefined,
+    bytes: undefined,
+    async *pieces() {
+      yield text
+      for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value
+    },
+    [Symbol.dispose]: () => body[Symbol.dispose](),
+  }
+}
+
 /** The same JSON object with more members at its front. The body must be identity-coded and not empty. */
 export function withMembers(body: Body, members: Readonly<Record<string, unknown>>): Body {
   const front = Buffer.from(`${JSON.stringify(members).slice(0, -1)},`)

@@ -3,7 +3,7 @@ import type { Principal } from '../access.ts'
 import type { Engine } from '../engine.ts'
 import { Failure, toFailure } from '../errors.ts'
 import { CODINGS, type Coding, type MountedSnapshot, type Pointer, type TableInfo } from '../snapshot.ts'
-import { fromRows, openRendered, withMembers, type Body } from './body.ts'
+import { fromRows, gathered, openRendered, withMembers, type Body } from './body.ts'
 import { limitsAge, requireFresh } from './cache-directives.ts'
 import { compress } from './compress.ts'
 import type { Context } from './context.ts'
@@ -25,6 +25,8 @@ const MEMO = 256
 const NO_HEADERS: readonly string[] = []
 /** Answers that are being compressed while they are sent; more of them go out as they are, if the client takes that. */
 const MAX_COMPRESSING = 8
+/** Characters of a narrowed answer that is sent as a whole, with its length. */
+const MAX_GATHERED = 1024 * 1024
 
 /** A table's rendered answer in one coding, with the headers that never change. */
 interface Rendered {
@@ -160,11 +162,10 @@ export class FetchData {
     ]
     const members = extra?.refresh && view.format === 'json' ? extra.refresh.members : undefined
     using body = await this.#openRows(target, view, members)
-    const isSmall = !view.isWhole && view.to - view.from < ROWS_A_TURN
-    if (!isSmall) return await this.#streamEncoded(exchange, headers, body, coding)
-    let text = ''
-    for await (const piece of body.pieces()) text += String(piece)
-    exchange.send(200, headers, await compress(coding, Buffer.from(text)))
+    const isShort = !view.isWhole && view.to - view.from < ROWS_A_TURN
+    const all = isShort ? await gathered(body, MAX_GATHERED) : body
+    if (typeof all !== 'string') return await this.#streamEncoded(exchange, headers, all, coding)
+    exchange.send(200, headers, await compress(coding, Buffer.from(all)))
   }
 
   async #openRows(

@@ -8,7 +8,7 @@ import type { Format } from './fetch-data-query.ts'
 /** How an envelope's start ends. */
 const DATA = '"data":['
 
-/** Rows read in one turn of the loop. */
+/** Most rows that are read in one turn of the loop. */
 export const ROWS_A_TURN = 1000
 
 export const FORMAT_TYPES: Readonly<Record<Format, string>> = {
@@ -30,7 +30,7 @@ export interface RowView {
 }
 
 /**
- * Writes rows as text in their format, some thousand a piece, and lets others run between two pieces. Reads no
+ * Writes rows as text in their format, a thousand or some megabytes a piece, and lets others run between two pieces. Reads no
  * further than the consumer takes. The caller keeps the snapshot pinned.
  */
 export async function* rowText(mounted: MountedSnapshot, view: RowView): AsyncGenerator<string, void> {
@@ -39,10 +39,12 @@ export async function* rowText(mounted: MountedSnapshot, view: RowView): AsyncGe
   const separator = format === 'json' ? ',' : ''
   const reader = from <= to ? mounted.reader(table.name, columns) : undefined
   let text = opening(mounted.pointer, view)
-  for (let position = from; reader && position <= to; position += ROWS_A_TURN) {
+  for (let position = from; reader && position <= to;) {
     const rows = reader.rows(position, Math.min(to, position + ROWS_A_TURN - 1))
+    if (rows.length === 0) throw new Error(`rows ${position} to ${to} of ${table.name} are not there`)
     if (position > from) text = separator
     text += rows.map(writeRow).join(separator)
+    position += rows.length
     yield text
     text = ''
     await setImmediate()

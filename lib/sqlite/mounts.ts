@@ -28,6 +28,10 @@ import { checkFormat, POSITION, readOrigins, readSqlTables, type SqlTable } from
 const LOOK_MS = 100
 const MAX_ROWS = 10_000
 const DEFAULT_MAX_BYTES = 2 ** 26
+/** Of rows that are read in one go, the last one of them may be beyond it. */
+const MAX_TURN_BYTES = 4 * 1024 * 1024
+/** How much larger than the average some rows may be. */
+const UNEVEN = 8
 /** A body file that is not there yet is looked for again after this time. */
 const MISSING_BODY_MS = 1000
 
@@ -167,6 +171,18 @@ function mount(folder: SourceFolder, pointer: Pointer, parts: MountParts): Mount
   }
 }
 
+/** Rows up to a bound on what their texts take. */
+function someOf(rows: Iterable<unknown[]>): unknown[][] {
+  const some: unknown[][] = []
+  let bytes = 0
+  for (const row of rows) {
+    some.push(row)
+    for (const cell of row) if (typeof cell === 'string') bytes += cell.length
+    if (bytes >= MAX_TURN_BYTES) break
+  }
+  return some
+}
+
 class Mounted implements MountedSnapshot {
   readonly pointer: Pointer
   readonly #folder: SourceFolder
@@ -287,6 +303,14 @@ class Mounted implements MountedSnapshot {
         `SELECT ${cells} FROM ${quote(table.sqlName)} WHERE ${POSITION} BETWEEN ? AND ? ORDER BY ${POSITION} LIMIT ${MAX_ROWS}`,
       )
       .raw()
-    return { rows: (from, to) => statement.all(from, to) }
+    const { bodyBytes = 0, rows: count = 0 } = this.table(name) ?? {}
+    const usual = UNEVEN * (bodyBytes / Math.max(1, count))
+    return {
+      rows(from, to) {
+        // All at once is faster, where it cannot be too much.
+        const isSmall = usual > 0 && (to - from + 1) * usual < MAX_TURN_BYTES
+        return isSmall ? statement.all(from, to) : someOf(statement.iterate(from, to))
+      },
+    }
   }
 }
