@@ -5,11 +5,11 @@ import type { Clock } from '../base/clock.ts'
 import { isBusy } from './database.ts'
 import { endStuckHolder } from './stuck-holder.ts'
 
-const FORMAT = 2
+const FORMAT = 3
 const GIVE_UP_MS = 10_000
 const STUCK_LOOK_MS = 200
 
-/** A file of format 1 lacks the tables of keys and tickets; what it has is as it is here. */
+/** A file of format 1 lacks the tables of keys and tickets, one of 2 those of calls; what they have is as it is here. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS meta (
     name  TEXT PRIMARY KEY,
@@ -95,6 +95,31 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS tickets_by_use ON tickets (used_at);
   CREATE INDEX IF NOT EXISTS tickets_by_principal ON tickets (principal, used_at);
+
+  -- Calls to upstreams by whom the upstream counts. Times are ms of the monotonic clock, since the boot that meta names.
+  -- call     : in the order in which they asked; one call may have a row with several accounts
+  -- at       : when it may be sent; once is_taken, when it was sent at the latest
+  CREATE TABLE IF NOT EXISTS call_slots (
+    account  TEXT NOT NULL,
+    call     INTEGER NOT NULL,
+    at       REAL NOT NULL,
+    is_taken INTEGER NOT NULL CHECK (is_taken IN (0, 1)),
+    PRIMARY KEY (account, call)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE IF NOT EXISTS call_pauses (
+    account TEXT PRIMARY KEY,
+    "from"  REAL NOT NULL,
+    until   REAL NOT NULL CHECK (until > "from")
+  ) STRICT, WITHOUT ROWID;
+
+  -- month : UTC, such as 2026-11
+  CREATE TABLE IF NOT EXISTS call_months (
+    account TEXT NOT NULL,
+    month   TEXT NOT NULL,
+    calls   INTEGER NOT NULL,
+    PRIMARY KEY (account, month)
+  ) STRICT, WITHOUT ROWID;
 `
 
 /** `control.sqlite`: what all processes of one data directory agree on. */
@@ -206,6 +231,7 @@ export class ControlDatabase {
       insert.run('epoch', randomBytes(6).toString('hex'))
       insert.run('sequence', 0)
       insert.run('keys', 0)
+      insert.run('calls', 0)
     }
     return this.db.prepare<[], string>(`SELECT value FROM meta WHERE name = 'epoch'`).pluck().get() ?? ''
   }
