@@ -1,4 +1,9 @@
-import type { Column, ColumnType } from './column.ts'
+import { BY_COLUMN, nullable, UNKNOWN, type CellType } from './cell-type.ts'
+import { comment, literal, memberName } from './code-text.ts'
+import type { Column } from './column.ts'
+import { cellTypeOfField } from './field-type.ts'
+import type { FieldOrigin, TableOrigin } from './origin.ts'
+import { shared, SHARED_NAMES, sharedText } from './shared-types.ts'
 import type { TableInfo } from './snapshot.ts'
 
 /** A table to write types for, under the name that means it alone. */
@@ -6,36 +11,48 @@ export interface NamedTable {
   readonly name: string
   readonly source: string
   readonly table: Pick<TableInfo, 'name' | 'key' | 'columns'>
+  /** What the upstream calls it, where it has names of its own. */
+  readonly origin?: TableOrigin | undefined
 }
 
-/** What a cell of a column is in JSON. An integer is its digits where a number would not be exact. */
-const TYPES: Readonly<Record<ColumnType, { readonly ts: string; readonly zod: string }>> = {
-  integer: { ts: 'number | string', zod: 'z.union([z.int(), z.string().regex(/^-?\\d+$/)])' },
-  real: { ts: 'number', zod: 'z.number()' },
-  decimal: { ts: 'string', zod: 'z.string()' },
-  boolean: { ts: 'boolean', zod: 'z.boolean()' },
-  text: { ts: 'string', zod: 'z.string()' },
-  json: { ts: 'unknown', zod: 'z.unknown()' },
+/** Names that the text itself needs, schemas of shared types included. */
+const OURS = ['z', 'Tables', 'TableName', 'schemas', ...SHARED_NAMES, ...SHARED_NAMES.map((name) => shared(name).zod)]
+
+/** A column with all there is to say about it. */
+export interface TypedColumn {
+  readonly column: Column
+  readonly field: FieldOrigin | undefined
+  readonly type: CellType
 }
 
-/** Names that the text itself needs. */
-const OURS = ['z', 'Tables', 'TableName', 'schemas']
-
-/** What a cell is in TypeScript: anything but a part of the key, and JSON, may be null. */
-export function tsType({ name, type }: Column, key: readonly string[]): string {
-  return isNullable(name, type, key) ? `${TYPES[type].ts} | null` : TYPES[type].ts
+/** What the cells of a table are: anything but a part of the key may be null. */
+export function typedColumns({ table: { columns, key }, origin }: NamedTable): TypedColumn[] {
+  const fields = new Map(origin?.fields.map((field) => [field.column, field]))
+  return columns.map((column) => {
+    const field = fields.get(column.name)
+    const own = field && cellTypeOfField(field, column.type)
+    const type = own ?? (column.name === origin?.errorsColumn ? ERRORS : BY_COLUMN[column.type])
+    // `unknown` has null in it.
+    return { column, field, type: key.includes(column.name) || type === UNKNOWN ? type : nullable(type) }
+  })
 }
+
+/** Cells that are not of the type of their column, by its name. */
+const ERRORS: CellType = { ts: '{ [column: string]: unknown }', zod: 'z.record(z.string(), z.unknown())' }
 
 /** A TypeScript module: an interface and a zod schema for the rows of each table, whatever it and its columns are called. */
 export function typeText(tables: readonly NamedTable[]): string {
   const identifiers = typeNames(tables.map(({ name }) => name))
+  const typed = tables.map(typedColumns)
   // Names are texts, so nothing in them can end a comment or begin code.
-  const parts = tables.map((named, index) => tableText(named, identifiers[index]!))
+  const parts = tables.map((named, index) => tableText(named, typed[index]!, identifiers[index]!))
   const names = tables.map(({ name }) => literal(name))
   const entries = (write: (identifier: string) => string, member: (name: string) => string) =>
     tables.map(({ name }, index) => `  ${member(name)}: ${write(identifiers[index]!)},\n`).join('')
+  const used = new Set(typed.flat().flatMap(({ type }) => type.uses ?? []))
   return [
     `${HEAD}\nimport { z } from 'zod'\n`,
+    ...SHARED_NAMES.filter((name) => used.has(name)).map(sharedText),
     ...parts,
     `export interface Tables {\n${entries((identifier) => identifier, literal)}}\n`,
     `export type TableName = ${names.join(' | ') || 'never'}\n`,
@@ -47,34 +64,30 @@ const HEAD = `// The tables of this Holdfast, as its answers have them. Made fro
 // Integers beyond 2^53 and decimals are text, digit for digit.
 `
 
-function tableText({ name, table: { columns, key } }: NamedTable, identifier: string): string {
-  const fields = columns.map((column) => `  ${literal(column.name)}: ${tsType(column, key)}\n`).join('')
-  const rules = columns.map((column) => `  ${memberName(column.name)}: ${zodType(column, key)},\n`).join('')
-  return `/** ${literal(name).replaceAll('*/', '*\\/')} */
-export interface ${identifier} {\n${fields}}
+function tableText({ name, origin }: NamedTable, typed: readonly TypedColumn[], identifier: string): string {
+  const fields = typed.map(
+    ({ column, field, type }) => `${field ? `  ${fieldComment(field)}\n` : ''}  ${literal(column.name)}: ${type.ts}\n`,
+  )
+  const rules = typed.map(({ column, type }) => `  ${memberName(column.name)}: ${type.zod},\n`)
+  return `${comment(`${literal(name)}${origin ? `: ${tableComment(origin)}` : ''}`)}
+export interface ${identifier} {\n${fields.join('')}}
 
-export const ${identifier}Schema = z.object({\n${rules}}) satisfies z.ZodType<${identifier}>
+export const ${identifier}Schema = z.object({\n${rules.join('')}}) satisfies z.ZodType<${identifier}>
 `
 }
 
-function zodType({ name, type }: Column, key: readonly string[]): string {
-  return isNullable(name, type, key) ? `${TYPES[type].zod}.nullable()` : TYPES[type].zod
+function tableComment({ id, baseId, name, description }: TableOrigin): string {
+  return `${literal(name)}, ${literal(id)} of ${literal(baseId)}${described(description)}`
 }
 
-function isNullable(name: string, type: ColumnType, key: readonly string[]): boolean {
-  return type !== 'json' && !key.includes(name)
+function fieldComment({ id, name, type, description }: FieldOrigin): string {
+  return comment(
+    `${literal(name)}, ${literal(id)}${type === null ? '' : `, ${literal(type)}`}${described(description)}`,
+  )
 }
 
-/** As text in the code, with nothing in it that an editor takes for the end of a line. */
-function literal(text: string): string {
-  return JSON.stringify(text).replaceAll(/[\u007f-\u009f\u2028\u2029\ufeff]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
-}
-
-/** `"__proto__": …` in an object would set its prototype. */
-function memberName(name: string): string {
-  return name === '__proto__' ? `[${literal(name)}]` : literal(name)
+function described(description = ''): string {
+  return description === '' ? '' : `: ${literal(description)}`
 }
 
 /**

@@ -1,13 +1,15 @@
 /**
  * Writes TypeScript interfaces and zod schemas for all tables that are published in the data directory, as
- * `GET /api/types` does: `npx node scripts/types.ts [--out <file>]`. Needs no running server; settings are those of the
+ * `GET /api/types` does: `npm run -s types [-- --out <file>]`. Needs no running server; settings are those of the
  * server. Exit codes: 0 done, 1 it could not be done, or nothing is published; 2 not well called.
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadSettings } from '../lib/config/load-settings.ts'
+import { openSnapshot } from '../lib/sqlite/database.ts'
 import { SourceFolder } from '../lib/sqlite/pointer.ts'
+import { checkFormat, readOrigins } from '../lib/sqlite/snapshot-schema.ts'
 import { typeText, type NamedTable } from '../lib/type-text.ts'
 
 try {
@@ -36,14 +38,24 @@ async function main(): Promise<void> {
 function namedTables(dataDir: string, sources: readonly string[]): NamedTable[] {
   const published = sources
     .filter((source) => existsSync(join(dataDir, 'sources', source, 'active.json')))
-    .flatMap((source) => {
-      const tables = new SourceFolder(dataDir, source).readPointer()?.tables ?? []
-      return tables.map((table) => ({ source, table }))
-    })
-  return published.map(({ source, table }) => {
+    .flatMap((source) => publishedTables(new SourceFolder(dataDir, source), source))
+  return published.map(({ source, table, origin }) => {
     const isAlone = published.filter((other) => other.table.name === table.name).length === 1
-    return { source, table, name: isAlone ? table.name : `${source}.${table.name}` }
+    return { source, table, origin, name: isAlone ? table.name : `${source}.${table.name}` }
   })
+}
+
+function publishedTables(folder: SourceFolder, source: string): Omit<NamedTable, 'name'>[] {
+  const pointer = folder.readPointer()
+  if (pointer === undefined) return []
+  const db = openSnapshot(folder.file(pointer.file))
+  try {
+    checkFormat(db, pointer.file)
+    const origins = readOrigins(db)
+    return pointer.tables.map((table) => ({ source, table, origin: origins.get(table.name) }))
+  } finally {
+    db.close()
+  }
 }
 
 function readOut(): string | undefined {

@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
 import fc from 'fast-check'
-import type { ZodObject } from 'zod'
 import type { Column } from '../lib/column.ts'
 import { rowToJson } from '../lib/row-json.ts'
 import { typeNames, typeText, type NamedTable } from '../lib/type-text.ts'
-import { tempFolder } from './support/temp.ts'
-
-const MODULES = fileURLToPath(new URL('../node_modules/', import.meta.url))
+import { compile, schemasOf, workshop } from './support/workshop.ts'
 
 const COLUMNS: readonly Column[] = [
   { name: 'id', type: 'integer' },
@@ -36,31 +30,6 @@ const named = (name: string, columns: readonly Column[] = COLUMNS, key: readonly
   source: 'shop',
   table: { name, key, columns },
 })
-
-/** Writes the text where zod is found, next to what else there is; the folder compiles strictly. */
-function workshop(text: string): ReturnType<typeof tempFolder> {
-  const folder = tempFolder()
-  mkdirSync(folder.file('node_modules'))
-  symlinkSync(`${MODULES}zod`, folder.file('node_modules/zod'))
-  writeFileSync(folder.file('package.json'), '{"type":"module"}')
-  writeFileSync(folder.file('tables.ts'), text)
-  const compilerOptions = {
-    target: 'es2022', module: 'nodenext', strict: true, noEmit: true, skipLibCheck: true, types: [],
-    exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, isolatedModules: true, erasableSyntaxOnly: true,
-    verbatimModuleSyntax: true, allowImportingTsExtensions: true,
-  } // prettier-ignore
-  writeFileSync(folder.file('tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
-  return folder
-}
-
-/** What the compiler says. */
-async function compile(folder: { path: string }): Promise<string> {
-  const tsc = `${MODULES}typescript/bin/tsc`
-  const found = await promisify(execFile)(process.execPath, [tsc, '-p', folder.path]).catch(
-    (error: { stdout: string }) => error,
-  )
-  return found.stdout
-}
 
 describe('the text of the types', () => {
   test('compiles whatever tables and columns are called, and its schemas take their rows', async () => {
@@ -87,9 +56,7 @@ describe('the text of the types', () => {
     )
     assert.equal(await compile(folder), '')
 
-    const { schemas } = (await import(pathToFileURL(folder.file('tables.ts')).href)) as {
-      schemas: Record<string, ZodObject>
-    }
+    const schemas = await schemasOf(folder)
     assert.deepEqual(Object.keys(schemas).toSorted(), ['plain', 'nasty', 'no columns', ...NASTY_TABLES].toSorted())
     const plain = rowToJson(COLUMNS)
     for (const cells of [

@@ -210,6 +210,17 @@ export async function* followChanges<Page extends PageOfChanges>(
   }
 }
 
+/** Something has changed; not what */
+export type AirtablePing = {
+  readonly base: {
+    readonly id: string
+  }
+  readonly webhook: {
+    readonly id: string
+  }
+  readonly timestamp: string
+}
+
 /** What happened to one row */
 export type Change = {
   readonly watermark: string
@@ -262,7 +273,7 @@ export type Column = {
 }
 
 /** Stable: what programs switch on. docs/errors.md says what each of them means. */
-export type FailureCode = 'bad_request' | 'bad_parameter' | 'unknown_parameter' | 'bad_filter' | 'bad_value' | 'column_not_found' | 'not_supported' | 'answer_too_large' | 'unauthorized' | 'forbidden' | 'route_not_found' | 'source_not_found' | 'table_not_found' | 'record_not_found' | 'snapshot_not_found' | 'run_not_found' | 'key_not_found' | 'method_not_allowed' | 'not_acceptable' | 'not_singular' | 'request_timeout' | 'run_active' | 'no_previous_snapshot' | 'nothing_to_publish' | 'source_paused' | 'cursor_expired' | 'watermark_too_old' | 'watermark_foreign' | 'payload_too_large' | 'uri_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'headers_too_large' | 'rate_limited' | 'too_many_streams' | 'internal' | 'no_snapshot' | 'snapshot_stale' | 'draining' | 'control_busy' | 'readers_busy' | 'export_building' | 'query_deadline' | 'not_cached' | 'upstream_unavailable' | 'upstream_malformed' | 'upstream_changed' | 'snapshot_rejected' | 'lease_lost' | 'run_stopped' | 'run_crashed' | 'illegal_transition' | 'disk_failed' | 'format_unknown' | 'config_invalid' | 'node_too_old'
+export type FailureCode = 'bad_request' | 'bad_parameter' | 'unknown_parameter' | 'bad_filter' | 'bad_value' | 'column_not_found' | 'not_supported' | 'answer_too_large' | 'unauthorized' | 'bad_signature' | 'forbidden' | 'route_not_found' | 'source_not_found' | 'table_not_found' | 'record_not_found' | 'snapshot_not_found' | 'run_not_found' | 'key_not_found' | 'method_not_allowed' | 'not_acceptable' | 'not_singular' | 'request_timeout' | 'run_active' | 'no_previous_snapshot' | 'nothing_to_publish' | 'source_paused' | 'cursor_expired' | 'watermark_too_old' | 'watermark_foreign' | 'payload_too_large' | 'uri_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'headers_too_large' | 'rate_limited' | 'too_many_streams' | 'internal' | 'no_snapshot' | 'snapshot_stale' | 'draining' | 'control_busy' | 'ping_not_recorded' | 'readers_busy' | 'export_building' | 'query_deadline' | 'not_cached' | 'upstream_refused' | 'upstream_budget_spent' | 'upstream_unavailable' | 'upstream_malformed' | 'upstream_changed' | 'snapshot_rejected' | 'lease_lost' | 'run_stopped' | 'run_crashed' | 'illegal_transition' | 'disk_failed' | 'format_unknown' | 'config_invalid' | 'node_too_old'
 
 /** A frame of `/fetch-data?stream=true` */
 export type FetchDataFrame = {
@@ -385,13 +396,16 @@ export type KeyRequest = {
 export type Mapping = {
   readonly tableId: string
   readonly source: string
+  readonly table: string
+  readonly baseId: string | null
   readonly originalName: string
   readonly normalizedName: string
   readonly primaryFieldId: string | null
   readonly fields: { readonly [name: string]: {
     readonly id: string
     readonly name: string
-    readonly type: 'integer' | 'real' | 'decimal' | 'boolean' | 'text' | 'json'
+    readonly column: string
+    readonly type: string
   } }
 }
 
@@ -399,13 +413,16 @@ export type MappingAnswer = {
   readonly backend: 'sqlite'
   readonly tableId: string
   readonly source: string
+  readonly table: string
+  readonly baseId: string | null
   readonly originalName: string
   readonly normalizedName: string
   readonly primaryFieldId: string | null
   readonly fields: { readonly [name: string]: {
     readonly id: string
     readonly name: string
-    readonly type: 'integer' | 'real' | 'decimal' | 'boolean' | 'text' | 'json'
+    readonly column: string
+    readonly type: string
   } }
 }
 
@@ -615,6 +632,12 @@ export type Source = {
   } | null
   readonly last_run: Run | null
   readonly next_run_at: string | null
+  readonly kept: readonly ({
+    readonly table: string
+    readonly code: string
+    readonly message: string
+    readonly since: string
+  })[]
   readonly warnings: readonly string[]
 }
 
@@ -641,6 +664,12 @@ export type SourceFrame = {
   } | null
   readonly last_run: Run | null
   readonly next_run_at: string | null
+  readonly kept: readonly ({
+    readonly table: string
+    readonly code: string
+    readonly message: string
+    readonly since: string
+  })[]
   readonly warnings: readonly string[]
 }
 
@@ -746,13 +775,16 @@ export type TypeList = {
   readonly tables: readonly ({
     readonly tableId: string
     readonly source: string
+    readonly table: string
+    readonly baseId: string | null
     readonly originalName: string
     readonly normalizedName: string
     readonly primaryFieldId: string | null
     readonly fields: readonly ({
       readonly id: string
       readonly name: string
-      readonly type: 'integer' | 'real' | 'decimal' | 'boolean' | 'text' | 'json'
+      readonly column: string
+      readonly type: string
       readonly tsType: string
     })[]
   })[]

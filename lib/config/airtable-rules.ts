@@ -18,7 +18,7 @@ export const OVERLAP_MS: Range = { min: 0, max: DAY_MS }
 export const CALLS_PER_SECOND: Range = { min: 1, max: 50 }
 export const CALLS_PER_MONTH: Range = { min: 1, max: 1_000_000_000 }
 export const CURSORS: Range = { min: 1, max: 10 }
-export const DEFAULT_SWEEP_MS = DAY_MS
+const DEFAULT_SWEEP_MS = DAY_MS
 
 export function isBaseId(text: string): boolean {
   return /^app[A-Za-z0-9]{14}$/.test(text)

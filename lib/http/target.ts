@@ -54,7 +54,8 @@ export function visibleSources(sources: readonly string[], principal: Principal)
 
 /**
  * The table that a path names: `source.table`, or a plain name that only one visible table has. A name that fits no
- * table exactly may still be one as the original wrote it: in lower case, without anything but letters and digits.
+ * table may be what the upstream calls one, by id or by name, or either as the original wrote it: in lower case, without
+ * anything but letters and digits.
  *
  * @throws Failure `table_not_found`, `no_snapshot` where a source that may have it has no data yet
  */
@@ -62,9 +63,10 @@ export function resolveTable(context: TableContext, principal: Principal, name: 
   const { sources, snapshots, feed } = context
   const visible = sources.filter((source) => seesSource(principal, source))
   const all = visible.flatMap((source) => targetsOf(snapshots.active(source), principal))
-  const found =
-    matching(all, name, (text) => text) ?? (normalizedName(name) ? matching(all, name, normalizedName) : undefined)
-  if (found) return found
+  for (const called of CALLED) {
+    const found = matching(all, name, called)
+    if (found) return found
+  }
   const empty = visible.filter((source) => !snapshots.active(source))
   const owner = empty.find((source) => name === source || name.startsWith(`${source}.`))
   const waiting = owner ?? (name.includes('.') ? undefined : empty[0])
@@ -102,14 +104,37 @@ function targetsOf(mounted: MountedSnapshot | undefined, principal: Principal): 
   return tables.filter(({ name }) => seesTable(principal, source, name)).map((table) => ({ source, mounted, table }))
 }
 
-/** The one table of that name; several of the same plain name must be told apart. */
-function matching(all: readonly Target[], name: string, form: (text: string) => string): Target | undefined {
-  const wanted = form(name)
+/** What a table is called by, and how such names are compared. */
+interface Called {
+  of(target: Target): string | undefined
+  form(text: string): string
+}
+
+const exactly = (text: string) => text
+const ownName = ({ table }: Target) => table.name
+const upstreamName = ({ mounted, table }: Target) => mounted.origin(table.name)?.name
+
+/** The surest first. */
+const CALLED: readonly Called[] = [
+  { of: ownName, form: exactly },
+  { of: ({ mounted, table }) => mounted.origin(table.name)?.id, form: exactly },
+  { of: upstreamName, form: exactly },
+  { of: ownName, form: normalizedName },
+  { of: upstreamName, form: normalizedName },
+]
+
+/** The one table that is called so; several of the same plain name must be told apart. */
+function matching(all: readonly Target[], name: string, { of, form }: Called): Target | undefined {
+  const isCalled = (target: Target, text: string) => {
+    const wanted = form(text)
+    // Of a name in another script nothing is left to compare.
+    return wanted !== '' && form(of(target) ?? '') === wanted
+  }
   const qualified = all.find(
-    ({ source, table }) => name.startsWith(`${source}.`) && form(`${source}.${table.name}`) === wanted,
+    (target) => name.startsWith(`${target.source}.`) && isCalled(target, name.slice(target.source.length + 1)),
   )
   if (qualified) return qualified
-  const plain = all.filter(({ table }) => form(table.name) === wanted)
+  const plain = all.filter((target) => isCalled(target, name))
   if (plain.length < 2) return plain[0]
   const names = plain.map(({ source, table }) => `${source}.${table.name}`)
   throw new Failure(

@@ -20,13 +20,15 @@ async function served(t: Parameters<typeof serveReal>[0], options: RealOptions =
 const orders = {
   tableId: 'O R D E R S',
   source: 'crm',
+  table: 'O R D E R S',
+  baseId: null,
   originalName: 'O R D E R S',
   normalizedName: 'orders',
   primaryFieldId: 'No.',
 }
 const fields = [
-  ['No.', { id: 'No.', name: 'No.', type: 'integer' }],
-  ['__proto__', { id: '__proto__', name: '__proto__', type: 'text' }],
+  ['No.', { id: 'No.', name: 'No.', column: 'No.', type: 'integer' }],
+  ['__proto__', { id: '__proto__', name: '__proto__', column: '__proto__', type: 'text' }],
 ]
 
 describe('GET /api/mappings', () => {

@@ -39,21 +39,25 @@ describe('GET /api/types', () => {
     const person = {
       tableId: 'people',
       source: 'wares',
+      table: 'people',
+      baseId: null,
       originalName: 'people',
       normalizedName: 'people',
       primaryFieldId: 'id',
     }
-    const id = { id: 'id', name: 'id', type: 'integer', tsType: 'number | string' }
+    const id = { id: 'id', name: 'id', column: 'id', type: 'integer', tsType: 'number | string' }
     assert.deepEqual(rest, {
       tableCount: 2,
       tables: [
         {
           tableId: 'Order Items',
           source: 'wares',
+          table: 'Order Items',
+          baseId: null,
           originalName: 'Order Items',
           normalizedName: 'orderitems',
           primaryFieldId: 'id',
-          fields: [id, { id: 'price €', name: 'price €', type: 'text', tsType: 'string | null' }],
+          fields: [id, { id: 'price €', name: 'price €', column: 'price €', type: 'text', tsType: 'string | null' }],
         },
         { ...person, fields: [id] },
       ],

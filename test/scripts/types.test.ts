@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { typeText } from '../../lib/type-text.ts'
 import { TestSite, wares } from '../sqlite/site.ts'
+import { everything } from '../support/everything.ts'
 import { tempFolder } from '../support/temp.ts'
 
 const TYPES = new URL('../../scripts/types.ts', import.meta.url).pathname
@@ -31,6 +32,16 @@ describe('scripts/types.ts', () => {
     using out = tempFolder()
     assert.deepEqual(await run(site.dataDir, ['--out', out.file('types.ts')]), { code: 0, stdout: '', stderr: '' })
     assert.equal(readFileSync(out.file('types.ts'), 'utf8'), expected)
+  })
+
+  test('knows what the upstream calls tables and fields', async () => {
+    using site = new TestSite({ sources: ['cities'] })
+    const table = everything('Orders', { id: 'tblOrders' })
+    await site.sync({ identity: 'base', tables: [table] }, { source: 'cities' })
+    const [published] = site.pointer('cities').tables
+    const expected = typeText([{ name: 'Orders', source: 'cities', table: published!, origin: table.origin }])
+    assert.match(expected, /AirtableAttachment\[\]/)
+    assert.equal((await run(site.dataDir)).stdout, expected)
   })
 
   test('says so where nothing is published, and where it is not well called', async () => {

@@ -5,6 +5,7 @@ import { disk, type Files } from '../../lib/base/files.ts'
 import type { ColumnType, Value } from '../../lib/column.ts'
 import type { Claim } from '../../lib/control.ts'
 import { rowToJson } from '../../lib/row-json.ts'
+import type { TableOrigin } from '../../lib/origin.ts'
 import type { FileSourceOptions, GuardSettings, Settings } from '../../lib/settings.ts'
 import type { Pointer } from '../../lib/snapshot.ts'
 import type { Page, Plan, Source } from '../../lib/source.ts'
@@ -58,6 +59,8 @@ export interface UpstreamTable {
   readonly types?: Readonly<Record<string, ColumnType>>
   readonly untyped?: boolean
   readonly expectedRows?: number
+  readonly origin?: TableOrigin
+  readonly fileColumns?: readonly string[]
   readonly columns: readonly string[]
   readonly rows: readonly (readonly Value[])[]
 }

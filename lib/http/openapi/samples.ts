@@ -102,12 +102,14 @@ export const key = {
 export const mapping = {
   tableId: 'cities',
   source: 'cities',
+  table: 'cities',
+  baseId: null,
   originalName: 'cities',
   normalizedName: 'cities',
   primaryFieldId: 'id',
   fields: {
-    id: { id: 'id', name: 'id', type: 'text' },
-    name: { id: 'name', name: 'name', type: 'text' },
+    id: { id: 'id', name: 'id', column: 'id', type: 'text' },
+    name: { id: 'name', name: 'name', column: 'name', type: 'text' },
   },
 }
 

@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto'
 import type { Principal } from '../../access.ts'
-import { tsType, typeText } from '../../type-text.ts'
+import { typedColumns, typeText } from '../../type-text.ts'
 import type { Context } from '../context.ts'
+import type { Column } from '../../column.ts'
+import type { FieldOrigin, TableOrigin } from '../../origin.ts'
 import { matchesTag } from '../negotiate.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { normalizedName, resolveTable, tableNotFound, visibleTables, type Target } from '../target.ts'
@@ -10,7 +12,9 @@ import { shownSchema } from '../view.ts'
 /** What there is, for programs: types for the rows of every table, and which name belongs to which id. */
 export function schemaRoutes(context: Context): Route[] {
   const shownTables = (principal: Principal) =>
-    visibleTables(context, principal).flatMap((target) => shownSchema(target, principal) ?? [])
+    visibleTables(context, principal)
+      .flatMap((target) => shownSchema(target, principal) ?? [])
+      .map(withOrigin)
   return [
     defineRoute({
       method: 'GET',
@@ -23,13 +27,9 @@ export function schemaRoutes(context: Context): Route[] {
         const tables = shownTables(principal)
         if (format === 'json') {
           const described = tables.map((target) => {
-            const { columns, key } = target.table
-            const fields = columns.map((column) => ({
-              id: column.name,
-              name: column.name,
-              type: column.type,
-              tsType: tsType(column, key),
-            }))
+            const fields = typedColumns(target).map(({ column, field, type }) =>
+              fieldOf(column, field, { tsType: type.ts }),
+            )
             return { ...mappingHead(target), fields }
           })
           const generatedAt = new Date(context.clock.now()).toISOString()
@@ -70,24 +70,43 @@ export function schemaRoutes(context: Context): Route[] {
         const id = params.id!
         const target = shownSchema(resolveTable(context, principal, id), principal)
         if (!target) throw tableNotFound(id, shownTables(principal))
-        exchange.json(200, { backend: 'sqlite', ...mappingOf(target) })
+        exchange.json(200, { backend: 'sqlite', ...mappingOf(withOrigin(target)) })
       },
     }),
   ]
 }
 
+type OriginTarget = Target & { readonly origin: TableOrigin | undefined }
+
+function withOrigin<Shown extends Target>(target: Shown): Shown & OriginTarget {
+  return { ...target, origin: target.mounted.origin(target.table.name) }
+}
+
 /** Where the upstream has no ids, names are the ids. */
-function mappingHead({ source, table }: Target) {
+function mappingHead({ source, table, origin }: OriginTarget) {
+  const isShown = (column: string) => table.columns.some(({ name }) => name === column)
+  const primary = origin?.fields.find(({ id, column }) => id === origin.primaryFieldId && isShown(column))
   return {
-    tableId: table.name,
+    tableId: origin?.id ?? table.name,
     source,
-    originalName: table.name,
+    table: table.name,
+    baseId: origin?.baseId ?? null,
+    originalName: origin?.name ?? table.name,
     normalizedName: normalizedName(table.name),
-    primaryFieldId: table.key[0] ?? null,
+    primaryFieldId: (origin ? primary?.id : table.key[0]) ?? null,
   }
 }
 
-function mappingOf(target: Target) {
-  const fields = target.table.columns.map(({ name, type }) => [name, { id: name, name, type }] as const)
-  return { ...mappingHead(target), fields: Object.fromEntries(fields) }
+function mappingOf(target: OriginTarget) {
+  const { table, origin } = target
+  const fields = new Map(origin?.fields.map((field) => [field.column, field]))
+  const described = table.columns.map((column) => fieldOf(column, fields.get(column.name)))
+  // An id of the upstream's counts before a column that is called so.
+  const ids = new Set(described.filter(({ column }) => fields.has(column)).map(({ id }) => id))
+  const shown = described.filter(({ id, column }) => fields.has(column) || !ids.has(id))
+  return { ...mappingHead(target), fields: Object.fromEntries(shown.map((field) => [field.id, field])) }
+}
+
+function fieldOf({ name, type }: Column, field: FieldOrigin | undefined, more: { readonly tsType?: string } = {}) {
+  return { id: field?.id ?? name, name: field?.name ?? name, column: name, type: field?.type ?? type, ...more }
 }

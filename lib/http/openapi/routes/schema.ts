@@ -33,7 +33,7 @@ export const SCHEMA_DOCS: RouteDocs = {
         answer: {
           generatedAt: sampleTime,
           tableCount: 1,
-          tables: [{ ...mapping, fields: [{ id: 'id', name: 'id', type: 'text', tsType: 'string' }] }],
+          tables: [{ ...mapping, fields: [{ ...mapping.fields.id, tsType: 'string' }] }],
         },
       },
       { summary: 'A format that is not there', path: '/api/types?format=xml', failure: 'bad_parameter' },
@@ -55,7 +55,7 @@ export const SCHEMA_DOCS: RouteDocs = {
     tag: 'Schema',
     id: 'getMapping',
     description: 'Ids and names of one table.',
-    parameters: { id: 'An id, a name, a normalized name, or `source.table`' },
+    parameters: { id: 'An id of the upstream’s, a name, a normalized name, or one of them behind `source.`' },
     answers: [
       { status: 200, description: 'The mapping.', content: { [JSON_TYPE]: MappingAnswer }, headers: STATE_HEADERS },
     ],

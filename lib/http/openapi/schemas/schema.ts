@@ -3,18 +3,22 @@ import { COLUMN_TYPES } from '../../../column.ts'
 import { named } from '../components.ts'
 import { count, snapshotId, sourceId, time } from './common.ts'
 
-const type = z.enum(COLUMN_TYPES)
 const head = {
-  tableId: z.string(),
+  tableId: z.string().describe('The upstream’s id of it; its name where the upstream has no ids'),
   source: sourceId,
-  originalName: z.string(),
+  table: z.string().describe('What it is called here'),
+  baseId: z.string().nullable().describe('What it belongs to upstream, such as `app…`'),
+  originalName: z.string().describe('What the upstream calls it'),
   normalizedName: z.string().describe('Lower case, nothing but letters a to z and digits'),
   primaryFieldId: z.string().nullable(),
 }
-const mapping = {
-  ...head,
-  fields: z.record(z.string(), z.object({ id: z.string(), name: z.string(), type })).describe('By their ids'),
+const field = {
+  id: z.string(),
+  name: z.string(),
+  column: z.string().describe('The member of rows and records that has it'),
+  type: z.string().describe(`As the upstream writes it; where it does not, one of ${COLUMN_TYPES.join(', ')}`),
 }
+const mapping = { ...head, fields: z.record(z.string(), z.object(field)).describe('By their ids') }
 
 export const TypeList = named(
   'TypeList',
@@ -24,7 +28,7 @@ export const TypeList = named(
     tables: z.array(
       z.object({
         ...head,
-        fields: z.array(z.object({ id: z.string(), name: z.string(), type, tsType: z.string() })),
+        fields: z.array(z.object({ ...field, tsType: z.string() })),
       }),
     ),
   }),
