@@ -2,7 +2,7 @@ import { seesSource, seesTable, type Principal } from '../access.ts'
 import { Failure } from '../errors.ts'
 import type { Context } from './context.ts'
 import { isActive, type SourceRecord } from '../sync-run.ts'
-import { errorToWire } from './wire.ts'
+import { errorToWire, progressToWire } from './wire.ts'
 import type { MountedSnapshot, Snapshots, TableInfo } from '../snapshot.ts'
 
 /** A table of an active snapshot. */
@@ -190,7 +190,8 @@ export function noSnapshot(source: string, record: SourceRecord | undefined, pri
   const run = record?.run ?? null
   const error = run && errorToWire(run, principal)
   const state = record?.state.state ?? 'IDLE'
-  const eta = run?.progress?.etaMs ?? null
+  const progress = run && progressToWire(run, principal)
+  const eta = progress?.eta_ms ?? null
   const doing =
     run && isActive(run)
       ? `The run ${run.id} is ${run.progress?.phase ?? run.status}; try again when it is done.`
@@ -206,7 +207,7 @@ export function noSnapshot(source: string, record: SourceRecord | undefined, pri
       run: run?.id ?? null,
       run_status: run?.status ?? null,
       run_error: run?.error?.code ?? null,
-      done: run?.progress?.done ?? null,
+      done: progress?.done ?? null,
       eta_ms: eta,
       retry_after_seconds: eta === null ? 5 : Math.min(60, Math.max(1, Math.ceil(eta / 1000))),
     },

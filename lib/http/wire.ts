@@ -25,7 +25,7 @@ export function runToWire(run: Run, principal: Principal) {
     finished_at: time(run.finishedAt),
     resumes: run.resumes,
     republish: run.republish,
-    timings_ms: run.timings,
+    timings_ms: seesAll(principal, run.source) ? run.timings : null,
     error: errorToWire(run, principal),
     progress: run.progress && progressToWire(run, principal),
   }
@@ -40,15 +40,30 @@ export function errorToWire({ error, source }: Run, principal: Principal) {
 
 export function progressToWire({ progress, source }: Run, principal: Principal) {
   if (!progress) return null
+  const tables = progress.tables.filter(({ table }) => seesTable(principal, source, table))
+  // What is told of all tables together tells how large the others are.
+  const whole = seesAll(principal, source) ? progress : null
   return {
     phase: progress.phase,
-    done: progress.done,
-    rate: progress.rate,
-    eta_ms: progress.etaMs,
-    success_rate: successRate(progress),
-    tables: progress.tables.filter(({ table }) => seesTable(principal, source, table)),
+    done: whole ? whole.done : shareDone(tables),
+    rate: whole?.rate ?? null,
+    eta_ms: whole?.etaMs ?? null,
+    success_rate: successRate(tables),
+    tables,
     at: time(progress.at),
   }
+}
+
+/** Of all rows that are expected; null where that is not known. */
+function shareDone(tables: Progress['tables']): number | null {
+  let done = 0
+  let expected = 0
+  for (const { completed, failed, total } of tables) {
+    if (total === null) return null
+    done += completed + failed
+    expected += total
+  }
+  return expected === 0 ? null : Math.min(1, done / expected)
 }
 
 /** All there is to say about a source: what it serves and how syncing goes. */
@@ -61,6 +76,7 @@ export function sourceToWire(
   const run = record?.run ?? null
   const tables = pointer?.tables.filter(({ name }) => seesTable(principal, source, name)) ?? []
   const error = run && errorToWire(run, principal)
+  const progress = run && isActive(run) ? progressToWire(run, principal) : null
   const checked = pointer && checkedAt(pointer, record)
   return {
     source,
@@ -79,13 +95,13 @@ export function sourceToWire(
       kept ? [{ table: name, code: kept.code, message: kept.message, since: time(kept.since) }] : [],
     ),
     update_in_progress: run !== null && isActive(run),
-    progress: run && isActive(run) ? progressToWire(run, principal) : null,
-    eta_ms: run && isActive(run) ? (run.progress?.etaMs ?? null) : null,
+    progress,
+    eta_ms: progress?.eta_ms ?? null,
     last_error: error && { code: error.code, message: error.message },
     last_run: run && runToWire(run, principal),
     next_run_at: time(record?.nextRunAt),
     warnings: [
-      ...warningsOf(record, pointer, error?.message),
+      ...warningsOf(record, pointer, principal, error?.message),
       ...tables.flatMap(({ name, kept }) =>
         kept
           ? [`The table ${name} could not be read since ${time(kept.since)}, and stays as it was: ${kept.message}`]
@@ -101,6 +117,7 @@ export function sourceToWire(
 function warningsOf(
   record: SourceRecord | undefined,
   pointer: Pointer | undefined,
+  principal: Principal,
   reason = 'no reason is known',
 ): string[] {
   const warnings: string[] = []
@@ -112,7 +129,7 @@ function warningsOf(
   if (record?.state.state === 'PAUSED' && record.state.reason !== 'interrupted') {
     warnings.push(`The source is paused (${record.state.reason}): nothing is refreshed until it is started.`)
   }
-  const rate = run?.progress ? successRate(run.progress) : null
+  const rate = run ? (progressToWire(run, principal)?.success_rate ?? null) : null
   if (rate !== null && rate < LOW_SUCCESS_RATE)
     warnings.push(`Only ${Math.round(rate * 100)} % of the items of the last run succeeded.`)
   return warnings
@@ -123,10 +140,10 @@ function seesAll({ limits }: Principal, source: string): boolean {
 }
 
 /** The share of items that succeeded, once there are enough to tell. */
-function successRate(progress: Progress): number | null {
+function successRate(tables: Progress['tables']): number | null {
   let completed = 0
   let failed = 0
-  for (const table of progress.tables) {
+  for (const table of tables) {
     completed += table.completed
     failed += table.failed
   }

@@ -110,6 +110,47 @@ describe('a key that sees some tables of a source', () => {
     assert.match(String(whole.body), /107/)
   })
 
+  test('is told the same of a run and of failing, whatever the others are like', async (t) => {
+    const told = async (others: number) => {
+      const { json, engine } = await site(t, spec)
+      const { id } = engine.begin('shop')
+      const tables = [
+        { table: 'orders', total: 10, completed: 5, failed: 1 },
+        { table: 'salaries', total: 100 * others, completed: 10 * others, failed: 7 * others },
+      ]
+      const progress = {
+        phase: 'pulling',
+        tables,
+        done: 1 / others,
+        rate: others,
+        etaMs: 9000 * others,
+        at: 0,
+      } as const
+      engine.update('shop', { progress })
+      const paths = ['/status', '/api/sources', '/api/sources/shop', '/api/runs', `/api/runs/${id}`]
+      const going = await Promise.all(paths.map((path) => json(path)))
+      engine.finish('shop', { status: 'completed', result: 'published', timings: { pulling: others } })
+      const ended = await Promise.all(paths.map((path) => json(path)))
+      return JSON.stringify([going, ended]).replaceAll(/"\w*(?:_at|_seconds|timestamp|snapshot)":(?:"[^"]*"|\d+)/g, '')
+    }
+    assert.equal(await told(2), await told(900))
+  })
+
+  test('is told the same before the first snapshot, however far it is', async (t) => {
+    const told = async (others: number) => {
+      const keys = storedKeys(t)
+      const { port, engine } = await serve(t, { ...keys.parts, sources: ['shop'], publish: false })
+      const { headers } = await keys.make(spec)
+      engine.begin('shop')
+      const progress = { phase: 'pulling', tables: [], done: 1 / others, rate: 1, etaMs: 9000 * others, at: 0 } as const
+      engine.update('shop', { progress })
+      const answer = await ask(port, '/fetch-data', { headers })
+      const { done, eta_ms } = assertProblem(answer, 503, 'no_snapshot')
+      return [done, eta_ms, answer.headers['retry-after']]
+    }
+    assert.deepEqual(await told(2), await told(900))
+  })
+
   test('gets the first that it sees where it names none, and the others are not there', async (t) => {
     const { json, ask: get } = await site(t, spec)
     assert.equal((await json<{ count: number }>('/fetch-data')).count, 3)

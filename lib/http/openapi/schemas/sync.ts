@@ -21,7 +21,7 @@ export const RunProgress = named(
   z.object({
     phase: z.enum(['planning', 'pulling', 'verifying', 'comparing', 'rendering', 'publishing']),
     done: z.number().nullable().describe('0 to 1 where it can be told'),
-    rate: z.number().describe('Rows a second over the last seconds'),
+    rate: z.number().nullable().describe('Rows a second over the last seconds; null for who sees only some tables'),
     eta_ms: z.number().nullable(),
     success_rate: z.number().nullable().describe('0 to 1, once there are enough items to tell'),
     tables: z.array(TableProgress),
