@@ -59,15 +59,21 @@ export function ruleOf({ rules }: Principal, source: string, table: string): Tab
 
 /**
  * The columns of a table that are not there under a rule. A generated key is made of all cells of its row, so it is
- * hidden with any of them: who knows the others could try what the hidden one may be until the key comes out.
+ * hidden with any of them: who knows the others could try what the hidden one may be until the key comes out. So is the
+ * column that holds cells of others.
  */
 export function hiddenColumns(
   rule: TableRule | undefined,
-  { key, columns, isKeyGenerated }: Pick<TableInfo, 'key' | 'columns' | 'isKeyGenerated'>,
+  {
+    key,
+    columns,
+    isKeyGenerated,
+    errorsColumn,
+  }: Pick<TableInfo, 'key' | 'columns' | 'isKeyGenerated' | 'errorsColumn'>,
 ): readonly string[] {
   const hidden = rule?.hidden ?? []
-  const tells = isKeyGenerated === true && columns.some(({ name }) => hidden.includes(name))
-  return tells ? [...hidden, ...key] : hidden
+  if (!columns.some(({ name }) => hidden.includes(name))) return hidden
+  return [...hidden, ...(isKeyGenerated === true ? key : []), ...(errorsColumn === undefined ? [] : [errorsColumn])]
 }
 
 /** Whether what names the rows of a table is hidden. */

@@ -12,6 +12,8 @@ export interface TableInfo {
   /** There where the upstream has no key: the one column of this one is made of all others, see `row-id.ts`. */
   readonly isKeyGenerated?: true
   readonly columns: readonly Column[]
+  /** There where one of the columns holds cells of others: see `TableOrigin.errorsColumn`. */
+  readonly errorsColumn?: string
   /** Digest of all rows, whatever their order: see `row-digest.ts`. Hexadecimal. */
   readonly digest: string
   /** Byte length of the full answer as JSON, without content coding. 0 until it is rendered. */

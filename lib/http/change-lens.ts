@@ -1,4 +1,4 @@
-import { hidesKey, ruleOf, seesTable, type Principal } from '../access.ts'
+import { hiddenColumns, hidesKey, ruleOf, seesTable, type Principal } from '../access.ts'
 import type { Batch, Change, Missed } from '../change-feed.ts'
 import { Failure } from '../errors.ts'
 import { splitName } from '../keys.ts'
@@ -114,7 +114,9 @@ export class ChangeLens {
   /** How rows of a table are shown; undefined: not at all. */
   #rowText(source: string, table: string): RowText | undefined {
     if (!this.sees(source, table)) return undefined
-    const hidden = ruleOf(this.#principal, source, table)?.hidden ?? []
+    const rule = ruleOf(this.#principal, source, table)
+    const info = this.#snapshots.active(source)?.table(table)
+    const hidden = info === undefined ? (rule?.hidden ?? []) : hiddenColumns(rule, info)
     return hidden.length === 0 ? (row) => row : (row) => without(row, hidden)
   }
 

@@ -129,11 +129,12 @@ export class SqliteStage implements Stage {
         ...options,
       },
     )
-    const { kept } = staged
+    const { kept, origins } = staged
     const keyed = new Set(staged.plan.tables.flatMap(({ name, key }) => (key === undefined ? [] : [name])))
     const tables = rendered.map((table) =>
       completed(table, layouts.get(table.name) as Layout, {
         isKeyGenerated: !keyed.has(table.name),
+        errorsColumn: origins.get(table.name)?.errorsColumn,
         kept: kept.get(table.name),
       }),
     )
@@ -220,15 +221,23 @@ export class SqliteStage implements Stage {
   }
 }
 
+/** What the plan and the pull say of a table. */
+interface Completion {
+  readonly isKeyGenerated: boolean
+  readonly errorsColumn: string | null | undefined
+  readonly kept: TableInfo['kept']
+}
+
 function completed(
   table: RenderedTable,
   layout: Layout,
-  { isKeyGenerated, kept }: { readonly isKeyGenerated: boolean; readonly kept: TableInfo['kept'] },
+  { isKeyGenerated, errorsColumn, kept }: Completion,
 ): TableInfo {
   return {
     ...table,
     ...layout,
     ...(isKeyGenerated && { isKeyGenerated }),
+    ...(errorsColumn != null && { errorsColumn }),
     ...(kept && { kept: { code: kept.code, message: kept.message, since: kept.since } }),
   }
 }
