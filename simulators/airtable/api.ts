@@ -12,6 +12,7 @@ import { describeBase } from './schema.ts'
 import type { Table } from './table.ts'
 import { checkScope, type Token } from './tokens.ts'
 import type { Webhooks } from './webhooks.ts'
+import type { Uploads } from './uploads.ts'
 import { writeRecords } from './writes.ts'
 
 const BASES_OF_A_PAGE = 1000
@@ -26,18 +27,28 @@ export interface ApiRequest {
   readonly token: Token
 }
 
+export interface ApiParts {
+  readonly bases: readonly Base[]
+  readonly iterators: Iterators
+  readonly urls: FileUrls
+  readonly webhooks: Webhooks
+  readonly uploads: Uploads
+}
+
 /** What Airtable answers to those it lets in, by their scopes. */
 export class Api {
   readonly #bases: readonly Base[]
   readonly #iterators: Iterators
   readonly #urls: FileUrls
   readonly #webhooks: Webhooks
+  readonly #uploads: Uploads
 
-  constructor(parts: { bases: readonly Base[]; iterators: Iterators; urls: FileUrls; webhooks: Webhooks }) {
+  constructor(parts: ApiParts) {
     this.#bases = parts.bases
     this.#iterators = parts.iterators
     this.#urls = parts.urls
     this.#webhooks = parts.webhooks
+    this.#uploads = parts.uploads
   }
 
   /** Throws `ApiError`. */
@@ -133,12 +144,14 @@ export class Api {
     if (!['edit', 'create'].includes(table.base.permissionLevel)) throw forbidden()
     const { method, route, token, query } = request
     const body = method === 'DELETE' ? undefined : bodyOf(request)
-    return writeRecords(
+    const answer = writeRecords(
       table,
       { method, recordId: route.recordId, query: parseQuery(query), body },
       this.#urls,
       token.user,
     )
+    this.#uploads.start(table.base)
+    return answer
   }
 
   #webhook(request: ApiRequest): JsonObject {

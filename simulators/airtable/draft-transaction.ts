@@ -13,7 +13,6 @@ interface TableDraft {
   readonly createdFields: Set<string>
   readonly changedFields: Map<string, JsonObject>
   readonly destroyedFields: Set<string>
-  readonly destroyedViews: Set<string>
   before: JsonObject | undefined
 }
 
@@ -24,6 +23,7 @@ export class DraftTransaction {
   readonly #tables = new Map<Table, TableDraft>()
   readonly #createdTables = new Set<Table>()
   readonly #destroyedTables = new Set<string>()
+  readonly #lost = new Set<string>()
 
   constructor(origin: ChangeOrigin, isWatched: boolean) {
     this.origin = origin
@@ -62,11 +62,13 @@ export class DraftTransaction {
   fieldDestroyed(table: Table, field: Field): void {
     const draft = this.#draft(table)
     draft.changedFields.delete(field.id)
+    this.#lost.add(field.id)
     if (!draft.createdFields.delete(field.id)) draft.destroyedFields.add(field.id)
   }
 
   viewDestroyed(table: Table, viewId: string): void {
-    this.#draft(table).destroyedViews.add(viewId)
+    this.#draft(table)
+    this.#lost.add(viewId)
   }
 
   /** Before its name or description changes. */
@@ -80,6 +82,7 @@ export class DraftTransaction {
 
   tableDestroyed(table: Table): void {
     this.#tables.delete(table)
+    for (const { id } of [table, ...table.fields, ...table.views]) this.#lost.add(id)
     if (!this.#createdTables.delete(table)) this.#destroyedTables.add(table.id)
   }
 
@@ -100,6 +103,7 @@ export class DraftTransaction {
       ),
       createdTables: new Set([...this.#createdTables].map(({ id }) => id)),
       destroyedTables: this.#destroyedTables,
+      lost: this.#lost,
     }
   }
 
@@ -113,7 +117,6 @@ export class DraftTransaction {
         createdFields: new Set(),
         changedFields: new Map(),
         destroyedFields: new Set(),
-        destroyedViews: new Set(),
         before: undefined,
       }
       this.#tables.set(table, draft)
@@ -140,7 +143,6 @@ export class DraftTransaction {
       createdFields: new Map([...draft.createdFields].map((id) => [id, field(id)])),
       changedFields: new Map([...draft.changedFields].map(([id, previous]) => [id, { current: field(id), previous }])),
       destroyedFields: draft.destroyedFields,
-      destroyedViews: draft.destroyedViews,
       metadata: draft.before === undefined ? undefined : { current: tableShape(table), previous: draft.before },
     }
   }

@@ -42,6 +42,8 @@ export class FileUrls {
   }
 
   #present(attachment: StoredAttachment): JsonObject {
+    // Not read yet: all there is to tell is where it is to be read from.
+    if ('url' in attachment) return attachment
     const { width, height } = attachment
     if (typeof width !== 'number' || typeof height !== 'number') return { ...attachment, url: this.#url(attachment) }
     const thumbnails = Object.entries(THUMBNAILS).map(([name, most]): [string, Json] => {

@@ -6,21 +6,24 @@ import { systemClock, type Clock } from '../../lib/base/clock.ts'
  */
 export class ScaledClock implements Clock {
   readonly speed: number
-  readonly #startedAt = systemClock.monotonic()
   readonly #wallMs: number
+  /** Reading of `monotonic()` at which `now()` is what it starts at. */
+  readonly #startedAt: number
   #jumpedMs = 0
 
   constructor(options: { speed: number; startAt?: number }) {
     this.speed = options.speed
     this.#wallMs = options.startAt ?? systemClock.now()
+    this.#startedAt = this.monotonic()
   }
 
   now(): number {
-    return this.#wallMs + this.#jumpedMs + this.monotonic()
+    return this.#wallMs + this.#jumpedMs + this.monotonic() - this.#startedAt
   }
 
   monotonic(): number {
-    return (systemClock.monotonic() - this.#startedAt) * this.speed
+    // From the start of the machine, as the system's: processes on clocks of one speed agree.
+    return systemClock.monotonic() * this.speed
   }
 
   /** Never too short, although a timer may be, by less than a real millisecond. */

@@ -15,6 +15,7 @@ import { PING_DEFAULTS, Pinger, type Ping, type PingOptions } from './pings.ts'
 import { Random } from './random.ts'
 import { proveLimit, type LimitProof, type RecordedRequest } from './request-log.ts'
 import { Tokens, type Token } from './tokens.ts'
+import { Uploads } from './uploads.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import { WEBHOOK_DEFAULTS, Webhooks, type WebhookOptions } from './webhooks.ts'
 
@@ -78,6 +79,7 @@ export class Simulator implements AsyncDisposable {
   readonly #iterators: Iterators
   readonly #files: FileShelf
   readonly #pinger: Pinger
+  readonly #uploads = new Uploads()
   readonly #faults = new Faults()
   readonly #desk: FrontDesk
   readonly #server: Server
@@ -117,7 +119,7 @@ export class Simulator implements AsyncDisposable {
       limiter: this.#limiter,
       limits: this.#limits,
       faults: this.#faults,
-      api: new Api({ bases, iterators: this.#iterators, urls, webhooks: this.webhooks }),
+      api: new Api({ bases, iterators: this.#iterators, urls, webhooks: this.webhooks, uploads: this.#uploads }),
       files: this.#files,
       arrivalJitterMs,
       latencyMs,
@@ -189,6 +191,11 @@ export class Simulator implements AsyncDisposable {
     return bytes
   }
 
+  /** Resolves when every file that a request named by its URL was read, or could not be. */
+  uploaded(): Promise<void> {
+    return this.#uploads.settled()
+  }
+
   /** A request as a well-behaved client sends it: with the token, and holding a virtual clock until its body is there. */
   async fetch(path: string, init: RequestInit & { token?: string } = {}): Promise<Response> {
     using _inFlight = this.clock instanceof VirtualClock ? this.clock.hold() : undefined
@@ -213,7 +220,7 @@ export class Simulator implements AsyncDisposable {
     const closed = once(this.#server, 'close')
     this.#server.close()
     this.#server.closeAllConnections()
-    await Promise.all([closed, this.#pinger.close()])
+    await Promise.all([closed, this.#pinger.close(), this.#uploads.close()])
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -34,7 +34,6 @@ export interface TableChanges {
   readonly createdFields: Map<string, JsonObject>
   readonly changedFields: Map<string, { readonly current: JsonObject; readonly previous: JsonObject }>
   readonly destroyedFields: Set<string>
-  readonly destroyedViews: Set<string>
   /** Name and description before and after, where they changed. */
   metadata: { readonly current: JsonObject; readonly previous: JsonObject } | undefined
 }
@@ -47,4 +46,6 @@ export interface Transaction {
   readonly tables: ReadonlyMap<string, TableChanges>
   readonly createdTables: ReadonlySet<string>
   readonly destroyedTables: ReadonlySet<string>
+  /** Ids of all tables, fields and views that are gone. */
+  readonly lost: ReadonlySet<string>
 }

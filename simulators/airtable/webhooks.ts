@@ -164,7 +164,7 @@ export class Webhooks {
   }
 
   #payload(hook: Webhook, transaction: Transaction): JsonObject | undefined {
-    if (losesWatched(hook.spec, transaction)) {
+    if ([...watchedIds(hook.spec)].some((id) => transaction.lost.has(id))) {
       hook.isEnabled = false
       return errorPayload(transaction, hook.base, this.#options.invalidCode)
     }
@@ -208,13 +208,6 @@ function checkWatched(base: Base, spec: WebhookSpec): void {
     base.tables.flatMap((table) => [table.id, ...table.fields.map(({ id }) => id), ...table.views.map(({ id }) => id)]),
   )
   for (const id of watchedIds(spec)) if (!known.has(id)) throw invalid(`${id} is not in the base`)
-}
-
-function losesWatched(spec: WebhookSpec, transaction: Transaction): boolean {
-  const watched = watchedIds(spec)
-  const changes = [...transaction.tables.values()]
-  const gone = [transaction.destroyedTables, ...changes.flatMap((one) => [one.destroyedFields, one.destroyedViews])]
-  return gone.some((ids) => [...ids].some((id) => watched.has(id)))
 }
 
 function positive(value: Json, name: string): number {

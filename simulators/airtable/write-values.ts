@@ -133,9 +133,9 @@ function readLink(table: Table, field: Field, value: Json, typecast: boolean): s
 
 function readAttachment(table: Table, field: Field, value: Json): Json {
   const { id, url, filename } = isObject(value) ? value : {}
-  if (typeof id === 'string') return table.base.attachments.find(id) ?? refuse(field)
+  if (typeof id === 'string') return table.base.attachments.has(id) ? { id } : refuse(field)
   if (typeof url !== 'string' || !URL.canParse(url)) return refuse(field)
   const name =
     typeof filename === 'string' ? filename : decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '')
-  return table.base.attachments.create({ filename: name || 'file', type: 'application/octet-stream' })
+  return table.base.attachments.promise(name || 'file', url)
 }
