@@ -34,7 +34,7 @@ function computeCell(table: Table, field: Field, record: StoredRecord, depth: nu
     case 'rollup':
       return rollUp(table, field, record, depth)
     case 'formula':
-      return cellOfValue(field, table.evaluate(field, record))
+      return cellOfValue(field, table.formulas.evaluate(field, record))
     default:
       return undefined
   }

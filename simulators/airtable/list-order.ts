@@ -31,7 +31,7 @@ function filter(table: Table, records: readonly StoredRecord[], formula: string)
 
 function compile(table: Table, formula: string): { evaluate: Evaluate; ids: ReadonlySet<string> | undefined } {
   try {
-    return { evaluate: compileFormula(formula, table.scope), ids: recordIdsAskedFor(formula) }
+    return { evaluate: compileFormula(formula, table.formulas), ids: recordIdsAskedFor(formula) }
   } catch (error) {
     if (!(error instanceof InvalidFormula)) throw error
     throw new ApiError(

@@ -92,11 +92,17 @@ function tableJson(id: string, changes: TableChanges, spec: WebhookSpec, context
   const table = context.base.findTable(id)
   if (table === undefined) return {}
   return {
-    ...(spec.dataTypes.includes('tableData') && recordsJson(table, changes, spec, context)),
+    ...(spec.dataTypes.includes('tableData') && inView(recordsJson(table, changes, spec, context), spec)),
     ...(spec.dataTypes.includes('tableFields') && fieldsJson(changes, spec)),
     ...(spec.dataTypes.includes('tableMetadata') &&
       changes.metadata !== undefined && { changedMetadata: changes.metadata }),
   }
+}
+
+/** Of a webhook that follows a view, records are told under that. */
+function inView(records: JsonObject, { scope }: WebhookSpec): JsonObject {
+  if (scope === undefined || !scope.startsWith('viw') || Object.keys(records).length === 0) return records
+  return { changedViewsById: { [scope]: records } }
 }
 
 function recordsJson(table: Table, changes: TableChanges, spec: WebhookSpec, context: PayloadContext): JsonObject {

@@ -11,7 +11,7 @@ export function describeBase(base: Base, hasVisibleFields: boolean): JsonObject 
   return { tables: base.tables.map((table) => describeTable(table, hasVisibleFields)) }
 }
 
-export function describeTable(table: Table, hasVisibleFields: boolean): JsonObject {
+function describeTable(table: Table, hasVisibleFields: boolean): JsonObject {
   return {
     id: table.id,
     name: table.name,

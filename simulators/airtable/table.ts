@@ -1,11 +1,11 @@
 import type { Base } from './base.ts'
 import { readCell } from './cell-read.ts'
-import { isComputed, isStored, textOption, type Aggregate, type Field, type FieldSpec } from './field.ts'
-import { finishOptions, referencesOf } from './field-options.ts'
-import { compileFormula, type Evaluate, type FormulaScope } from './formula.ts'
-import { FormulaError, valueOfCell, type Value } from './formula-value.ts'
+import { isComputed, isStored, type Aggregate, type Field, type FieldSpec } from './field.ts'
+import { finishOptions } from './field-options.ts'
+import { compileFormula } from './formula.ts'
 import type { Json, JsonObject } from './json.ts'
 import { isEmpty, type ShownRecord, type StoredRecord } from './record.ts'
+import { TableFormulas } from './table-formulas.ts'
 import type { View, ViewSpec } from './view.ts'
 
 export type Cells = Readonly<Record<string, Json>>
@@ -20,12 +20,11 @@ export interface TableSpec {
   readonly records?: readonly Cells[]
 }
 
-const TIME_TYPES = new Set(['date', 'dateTime', 'createdTime', 'lastModifiedTime'])
-
 /** One table of a base. Every change goes into the transaction that is going on, or is one by itself. */
 export class Table {
   readonly id: string
   readonly base: Base
+  readonly formulas: TableFormulas
   #name: string
   #description: string | undefined
   readonly #fields: Field[] = []
@@ -33,8 +32,6 @@ export class Table {
   readonly #records = new Map<string, StoredRecord>()
   /** By name and by id; made anew when a field comes, goes or is renamed. */
   #fieldIndex: ReadonlyMap<string, Field> | undefined
-  /** Compiled, by id of the field; all anew with any change of a field. */
-  readonly #formulas = new Map<string, Evaluate>()
   readonly #aggregates = new Map<string, Aggregate>()
   #ordered: readonly StoredRecord[] | undefined
   #lastAutoNumber = 0
@@ -42,6 +39,7 @@ export class Table {
   /** Made by `Base.createTable`. */
   constructor(base: Base, spec: TableSpec, primaryField: FieldSpec) {
     this.base = base
+    this.formulas = new TableFormulas(this)
     this.id = spec.id ?? base.random.id('tbl')
     this.#name = spec.name
     this.#description = spec.description
@@ -222,7 +220,7 @@ export class Table {
       id: spec.id ?? this.base.random.id('viw'),
       name: spec.name,
       type: spec.type ?? 'grid',
-      filter: spec.filter === undefined ? undefined : compileFormula(spec.filter, this.scope),
+      filter: spec.filter === undefined ? undefined : compileFormula(spec.filter, this.formulas),
       sort: (spec.sort ?? []).map(({ field, direction = 'asc' }) => ({ field: this.field(field).id, direction })),
       visible: spec.visible?.map((name) => this.field(name).id),
     }
@@ -248,29 +246,6 @@ export class Table {
     return this.records.map((record) => this.#show(record))
   }
 
-  /** The fields as formulas see them. */
-  get scope(): FormulaScope {
-    return {
-      now: () => this.base.now(),
-      field: (nameOrId) => {
-        const field = this.findField(nameOrId)
-        if (field === undefined) return undefined
-        const isTime = TIME_TYPES.has(field.type)
-        return { id: field.id, read: (record) => this.#valueOf(field, record, isTime) }
-      },
-    }
-  }
-
-  /** What a formula field comes to; an error where it refers to a field that is gone. */
-  evaluate(field: Field, record: StoredRecord): Value {
-    let evaluate = this.#formulas.get(field.id)
-    if (evaluate === undefined) {
-      evaluate = this.#compile(textOption(field, 'formula') ?? '')
-      this.#formulas.set(field.id, evaluate)
-    }
-    return evaluate(record)
-  }
-
   aggregateOf(field: Field): Aggregate {
     return this.#aggregates.get(field.id) ?? 'SUM'
   }
@@ -287,24 +262,9 @@ export class Table {
     })
   }
 
-  #compile(formula: string): Evaluate {
-    const isWhole = referencesOf(formula).every((id) => this.findField(id) !== undefined)
-    return isWhole ? compileFormula(formula, this.scope) : () => new FormulaError()
-  }
-
   #forgetFields(): void {
     this.#fieldIndex = undefined
-    this.#formulas.clear()
-  }
-
-  #valueOf(field: Field, record: StoredRecord, isTime: boolean): Value {
-    const cell = readCell(this, field, record)
-    if (field.type !== 'multipleRecordLinks') return valueOfCell(cell, isTime)
-    const far = this.base.findTable(textOption(field, 'linkedTableId') ?? '')
-    return ((cell ?? []) as readonly string[]).map((id) => {
-      const other = far?.find(id)
-      return far === undefined || other === undefined ? id : valueOfCell(readCell(far, far.primaryField, other), false)
-    })
+    this.formulas.forget()
   }
 
   #show(record: StoredRecord): ShownRecord {

@@ -2,12 +2,7 @@ import { forbidden, unauthorized, wrongToken } from './api-error.ts'
 import type { Random } from './random.ts'
 
 export type Scope = 'data.records:read' | 'data.records:write' | 'schema.bases:read' | 'webhook:manage'
-export const ALL_SCOPES: readonly Scope[] = [
-  'data.records:read',
-  'data.records:write',
-  'schema.bases:read',
-  'webhook:manage',
-]
+const ALL_SCOPES: readonly Scope[] = ['data.records:read', 'data.records:write', 'schema.bases:read', 'webhook:manage']
 
 export interface Token {
   readonly text: string

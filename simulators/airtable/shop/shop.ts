@@ -35,7 +35,7 @@ export class ShopClock implements Clock {
 }
 
 /** Some moment while the shop was open. */
-export function moment(random: Random): number {
+function moment(random: Random): number {
   return OPENED_AT + Math.floor(random.next() * (CLOSED_AT - OPENED_AT))
 }
 

@@ -34,7 +34,7 @@ const thing = table.create(
 const blank = table.create({})
 
 function evaluate(formula: string, record = thing): Value {
-  const value = compileFormula(formula, table.scope)(record)
+  const value = compileFormula(formula, table.formulas)(record)
   return value instanceof Date ? value.toISOString() : value
 }
 
@@ -93,7 +93,7 @@ describe('a formula', () => {
     `${'('.repeat(300)}1`,
   ]) {
     test(`${JSON.stringify(formula.slice(0, 20))} cannot be read`, () => {
-      assert.throws(() => compileFormula(formula, table.scope), InvalidFormula)
+      assert.throws(() => compileFormula(formula, table.formulas), InvalidFormula)
     })
   }
 })
