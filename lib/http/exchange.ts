@@ -75,6 +75,12 @@ export class Exchange {
     this.#headers = [...this.#headers, ...headers]
   }
 
+  /** Sends this value in the place of the one that every answer has. */
+  replaceHeader(name: string, value: string): void {
+    const at = this.#headers.indexOf(name)
+    this.#headers = at === -1 ? [...this.#headers, name, value] : this.#headers.with(at + 1, value)
+  }
+
   get isHead(): boolean {
     return this.request.method === 'HEAD'
   }

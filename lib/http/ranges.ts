@@ -29,10 +29,10 @@ export function readRange(header: string | undefined, size: number): ByteRange |
 
 /**
  * Whether `If-Range` lets a range count (RFC 9110, 13.1.5): the same strong entity tag, or exactly the date that was
- * given as `Last-Modified`. Else the client has a part of something else and needs all of this.
+ * given as `Last-Modified`, if one was. Else the client has a part of something else and needs all of this.
  */
-export function rangeCounts(header: string | undefined, tag: string, modifiedAt: number): boolean {
+export function rangeCounts(header: string | undefined, tag: string, modifiedAt: number | null): boolean {
   if (header === undefined || header === tag) return true
-  if (header.includes('"')) return false
+  if (header.includes('"') || modifiedAt === null) return false
   return Date.parse(header) === Math.floor(modifiedAt / 1000) * 1000 && header.endsWith('GMT')
 }

@@ -1,0 +1,67 @@
+import type { FileHandle } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
+import { Failure } from '../errors.ts'
+import type { Exchange } from './exchange.ts'
+import type { HttpLog } from './log.ts'
+import { matchesTag } from './negotiate.ts'
+import { rangeCounts, readRange, type ByteRange } from './ranges.ts'
+
+const PIECE_BYTES = 256 * 1024
+
+/** A file whose bytes never change, on its way to a client. */
+export interface FileAnswer {
+  /** What it is, in a sentence: `The export`. */
+  readonly what: string
+  readonly bytes: number
+  /** Of all bytes, base64. */
+  readonly sha256: string
+  /** Null where there is no `Last-Modified`. Epoch milliseconds. */
+  readonly modifiedAt: number | null
+  /** Beside the entity tag: 200, 206 and 304 have these. */
+  readonly validators: readonly string[]
+  /** Beside length, ranges and digest: 200 and 206 have these. */
+  readonly content: readonly string[]
+  /** Opens it, with as many bytes as it must have. Throws what to answer where it is not there. */
+  open(): Promise<FileHandle>
+}
+
+/** Sends a file, or the range of it that is asked for: the same bytes for ever, so a download goes on anywhere. */
+export async function sendFile(exchange: Exchange, log: HttpLog, answer: FileAnswer): Promise<void> {
+  const { bytes, what, modifiedAt } = answer
+  const tag = `"${Buffer.from(answer.sha256, 'base64').toString('base64url')}"`
+  const validators = ['ETag', tag, ...answer.validators]
+  if (matchesTag(exchange.header('if-none-match'), tag)) return exchange.empty(304, validators)
+
+  const asks = !exchange.isHead && rangeCounts(exchange.header('if-range'), tag, modifiedAt)
+  const range = asks ? readRange(exchange.header('range'), bytes) : 'whole'
+  if (range === 'outside') {
+    const failure = new Failure('range_not_satisfiable', `${what} has ${bytes} bytes; the range begins behind them.`, {
+      facts: { bytes },
+    })
+    return exchange.fail(failure, ['Accept-Ranges', 'bytes', 'Content-Range', `bytes */${bytes}`])
+  }
+  const { from, to } = range === 'whole' ? { from: 0, to: bytes - 1 } : range
+  // Open before anything is said: from then on it does not matter that its name may be removed.
+  await using handle = await answer.open()
+  exchange.begin(range === 'whole' ? 200 : 206, [
+    ...validators,
+    ...answer.content,
+    'Accept-Ranges', 'bytes',
+    'Repr-Digest', `sha-256=:${answer.sha256}:`,
+    'Content-Length', String(to - from + 1),
+    ...(range === 'whole' ? [] : ['Content-Range', `bytes ${from}-${to}/${bytes}`]),
+  ]) // prettier-ignore
+  if (exchange.isHead || from > to) return void exchange.response.end()
+  await sendBytes(exchange, log, handle, { from, to })
+}
+
+async function sendBytes(exchange: Exchange, log: HttpLog, handle: FileHandle, { from, to }: ByteRange): Promise<void> {
+  const bytes = handle.createReadStream({ start: from, end: to, highWaterMark: PIECE_BYTES, autoClose: false })
+  try {
+    await pipeline(bytes, exchange.response)
+  } catch (error) {
+    // The connection is cut, which says that this is not all; a client that has left knows.
+    const hasLeft = (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE'
+    if (!hasLeft) log.error({ error, request: exchange.id }, 'a file broke off on its way to a client')
+  }
+}
