@@ -17,4 +17,6 @@ export interface SourceParts {
   readonly memory: SourceMemory
   /** The URL that clients reach this server by, without a slash at its end; null: not known. */
   readonly publicUrl: string | null
+  /** How often its schedule runs it in a month; absent: nobody knows, or it has none. */
+  readonly runsPerMonth?: number
 }
