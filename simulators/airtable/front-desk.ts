@@ -16,6 +16,7 @@ import type { Tokens } from './tokens.ts'
 import type { Service } from './virtual-clock.ts'
 
 const LONGEST_URL = 16_000
+const LARGEST_BODY_BYTES = 10_000_000
 const META: readonly string[] = ['schema', 'bases', 'whoami']
 
 export interface FrontDeskParts {
@@ -68,6 +69,8 @@ export class FrontDesk {
     await pass(service, this.#latency() + delayOf(visit.faults), gone.signal)
     const answer = await this.#answer(visit)
     visit.request.status = answer.status
+    // The time that its records are stamped with; Node.js would tell that of this machine.
+    response.setHeader('date', new Date(clock.now()).toUTCString())
     const isZipped = compress && visit.route.kind !== 'file' && accepts(message, 'gzip')
     await deliver(isZipped ? gzipped(answer) : answer, response, service, visit.request.fault)
     visit.request.answeredAt = clock.monotonic()
@@ -127,6 +130,7 @@ export class FrontDesk {
     for (const fault of faults) if (fault.kind === 'call') await fault.run?.(request)
     for (const fault of faults) throwFault(fault, limits)
     if (url.length > LONGEST_URL) throw new ApiError(414, 'URI_TOO_LONG')
+    if (body.length > LARGEST_BODY_BYTES) throw new ApiError(413, 'REQUEST_TOO_LARGE')
     const isFaulty = (kind: FaultSpec['kind']) => faults.some((fault) => fault.kind === kind)
     if (route.kind === 'file') return files.fetch(request.path, isFaulty('wrong size'))
     const token = tokens.check(message.headers.authorization)

@@ -45,7 +45,7 @@ export class VirtualClock implements Clock {
   }
 
   now(): number {
-    return this.#wallMs + this.#elapsedMs
+    return Math.floor(this.#wallMs + this.#elapsedMs)
   }
 
   monotonic(): number {

@@ -2,7 +2,7 @@ import type { Table } from '../table.ts'
 import { choices, daysAfter, edit, fill, isoDay, perhaps, some, type Shop } from './shop.ts'
 import { cents, remark } from './words.ts'
 
-const STATUS = ['New', 'Paid', 'Packed', 'Shipped', 'Returned', 'Cancelled']
+export const STATUS = ['New', 'Paid', 'Packed', 'Shipped', 'Returned', 'Cancelled']
 const CHANNEL = ['Web', 'Phone', 'Store', 'Market place']
 
 export function createOrders({ base }: Shop): Table {

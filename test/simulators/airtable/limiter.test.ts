@@ -8,6 +8,7 @@ import {
 } from '../../../simulators/airtable/limiter.ts'
 import { generateBase } from '../../../simulators/airtable/generate.ts'
 import { startSimulator, type SimulatorOptions } from '../../../simulators/airtable/simulator.ts'
+import { ScaledClock } from '../../../simulators/airtable/scaled-clock.ts'
 import { VirtualClock } from '../../../simulators/airtable/virtual-clock.ts'
 
 const JUNE = Date.UTC(2026, 5, 30, 12)
@@ -182,6 +183,40 @@ describe('over the wire', () => {
       await sim.clock.sleep(300)
     }
     assert.equal(new Set(sim.requests.map(({ arrivedAt }, at) => arrivedAt - at * 300)).size, 10)
+  })
+
+  test('a client that paces itself reads a large table in virtual time, and never asks too often', async () => {
+    await using sim = await withClock({
+      bases: [generateBase({ tables: 1, records: 12_000 })],
+      arrivalJitterMs: 50,
+      latencyMs: [150, 190],
+    })
+    const { clock } = sim
+    const path = `/v0/${sim.base.id}/Orders`
+    const seen = new Set<string>()
+    let offset: string | undefined
+    do {
+      const sentAt = clock.monotonic()
+      const answer = await sim.fetch(offset === undefined ? path : `${path}?offset=${encodeURIComponent(offset)}`)
+      const page = (await answer.json()) as { records: { id: string }[]; offset?: string }
+      for (const { id } of page.records) seen.add(id)
+      offset = page.offset
+      // A fifth of a second and what the jitter may take away, spread over five requests.
+      await clock.sleep(Math.max(0, 211 - (clock.monotonic() - sentAt)))
+    } while (offset !== undefined)
+
+    assert.equal(seen.size, 12_000)
+    assert.partialDeepStrictEqual(sim.assertLimitKept(), { requests: 120, busiestBase: 5 })
+    assert.ok(clock.monotonic() > 24_000 && clock.monotonic() < 30_000, `took ${clock.monotonic()} ms`)
+  })
+
+  test('on a scaled clock a penalty is so much shorter', async () => {
+    const clock = new ScaledClock({ speed: 200 })
+    await using sim = await withClock({ clock, limiter: { perBase: 1, windowMs: 10_000 } })
+    const ask = async () => (await sim.fetch(`/v0/${sim.base.id}/Orders`)).status
+    assert.deepEqual([await ask(), await ask()], [200, 429])
+    await clock.sleep(30_000)
+    assert.equal(await ask(), 200)
   })
 
   test('answers take as long as they are told to, at the same time for different clients', async () => {

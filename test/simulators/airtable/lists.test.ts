@@ -201,6 +201,12 @@ describe('a list', () => {
     assert.equal(sim.requests.at(-1)?.isPaged, true)
   })
 
+  test('a body can be too large', async () => {
+    await using sim = await start(people())
+    const init = { method: 'POST', body: JSON.stringify({ filterByFormula: ' '.repeat(10_000_000) }) }
+    assert.equal((await sim.fetch(`/v0/${sim.base.id}/People/listRecords`, init)).status, 413)
+  })
+
   test('a record is found by its id, also through another table of the base', async () => {
     await using sim = await start(generateBase({ tables: 2, records: 20 }))
     const [record] = sim.base.table('Customers').readAll()
