@@ -290,6 +290,41 @@ describe('a key that hides a column of a table without a key of its own', () => 
   })
 })
 
+test('a key for one table gets the same answers, whatever is beside it', async (t) => {
+  const besides = async (word: string, count: number) => {
+    const clock = new TestClock(1_800_000_000_000)
+    const keys = storedKeys(t, { clock })
+    const server = await serveReal(t, { queries: { readers: READERS }, ...keys.parts, site: { clock } })
+    const rows = rowsOf({ word: 'theSame', rows: 20 })
+    const other = { key: ['id'], columns: ['id', word], rows: Array.from({ length: count }, (_, id) => [id, word]) }
+    const run = await server.site.sync({
+      identity: 'one',
+      tables: [
+        ...(count > 100 ? [{ ...other, name: `a${word}` }] : []),
+        { name: 'wares', key: ['sku'], types: TYPES, columns: COLUMNS, rows },
+        { ...other, name: `table${word}` },
+      ],
+    })
+    assert.equal(run.status, 'completed', run.error?.message)
+    server.mounts.look()
+    const { headers } = await keys.make({ limits: ['wares.wares'] })
+    const { snapshot } = server.site.pointer()
+    return async (path: string, form: Record<string, string>) => {
+      const answer = await ask(server.port, path.replace('SNAPSHOT', snapshot), { headers: { ...headers, ...form } })
+      // Made of all bytes, the snapshot's name in examples among them.
+      if (path === '/openapi.json') delete answer.headers.etag
+      return JSON.stringify(shape(answer, snapshot)).replaceAll(server.site.database.epoch, 'EPOCH')
+    }
+  }
+  const [one, other] = [await besides('abcdef', 3), await besides('zyxwvu', 900)]
+  for (const path of PATHS.filter((candidate) => !candidate.endsWith('/events'))) {
+    for (const form of [{}, { Prefer: 'count=exact' }, { 'If-None-Match': '*' }]) {
+      const asked = path.replaceAll('SECRET', 'abcdef')
+      assert.equal(await one(asked, form), await other(asked, form), `${path} ${JSON.stringify(form)}`)
+    }
+  }
+})
+
 test('a key for one table is not told a digest of the others', async (t) => {
   const { partner, snapshot, get } = await served(t, { word: 'abcdef', rows: 1 }, { limits: ['wares.wares'] })
   const paths = ['/fetch-data', '/fetch-data?limit=2', '/fetch-data?format=csv', `/api/exports/${snapshot}/wares.csv`, '/api/tables/wares', '/api/tables/wares/w-001', '/rest/v1/wares'] // prettier-ignore
