@@ -33,9 +33,15 @@ export async function readSources(context: SourceContext): Promise<ReadSources> 
     const schedule = await scheduleOf(descriptor, defaults)
     // An unreadable one is a problem already: the check of the file has told it.
     if (schedule instanceof Unreadable) continue
-    sources.set(id, { descriptor, schedule, guard: { ...defaults.guard, ...descriptor.options.guard } })
+    sources.set(id, { descriptor, schedule, guard: guardOf(descriptor, context) })
   }
   return { sources, file: path === undefined ? undefined : basename(path) }
+}
+
+/** Of an upstream that tells its schema, a column is missing because somebody removed it: no accident, unless one says so. */
+function guardOf({ kind, options }: SourceDescriptor, { environment, defaults }: SourceContext): GuardSettings {
+  const isTold = kind === 'airtable' && environment.text('GUARD_FREEZE_COLUMNS') === undefined
+  return { ...defaults.guard, ...(isTold && { freezeColumns: false }), ...options.guard }
 }
 
 function fromEnvironment({ environment, problems }: SourceContext): ReadonlyMap<string, SourceDescriptor> {

@@ -9,6 +9,7 @@ import type { Source } from '../source.ts'
 import { SqliteControl } from '../sqlite/control.ts'
 import { ControlDatabase } from '../sqlite/control-database.ts'
 import { SourceFolder } from '../sqlite/pointer.ts'
+import { sourceMemory } from '../sqlite/source-memory.ts'
 import type { Publisher } from '../sqlite/publish.ts'
 import { RunTable } from '../sqlite/run-table.ts'
 
@@ -33,7 +34,7 @@ export function openDataDirectory(settings: Settings, options: { clock?: Clock; 
     clock,
     control,
     publisher: { control: database, table: new RunTable(database), folders, files },
-    shapes: new Map([...settings.sources].map(([id, { descriptor }]) => [id, shapeOf(descriptor)])),
+    shapes: new Map([...settings.sources].map(([id, { descriptor }]) => [id, shapeOf(descriptor, settings.publicUrl)])),
     [Symbol.dispose]: () => database.close(),
   }
 }
@@ -49,25 +50,48 @@ function makeFolder(path: string): void {
   }
 }
 
-/** Each kind of source is loaded only where it is used. */
-export async function createSource(id: string, descriptor: SourceDescriptor): Promise<Source> {
+/** A configured source. Each kind is loaded only where it is used. */
+export async function createSource(directory: DataDirectory, id: string): Promise<Source> {
+  const { settings, clock, publisher } = directory
+  const descriptor = settings.sources.get(id)?.descriptor
+  const folder = publisher.folders.get(id)
+  if (descriptor === undefined || folder === undefined)
+    throw new Failure('source_not_found', `There is no source ${id}.`)
   switch (descriptor.kind) {
     case 'file': {
       const { fileSource } = await import('../sources/file/source.ts')
       return fileSource(id, descriptor.options)
     }
-    case 'airtable':
-      throw new Failure('config_invalid', `The source ${id} is of a kind that this Holdfast cannot read yet.`)
+    case 'airtable': {
+      const { airtableSource } = await import('../sources/airtable/source.ts')
+      const { callLimiters } = await import('../sqlite/call-limiter.ts')
+      return airtableSource(id, descriptor.options, {
+        clock,
+        openLimiter: callLimiters(publisher.control),
+        memory: sourceMemory(folder),
+        publicUrl: settings.publicUrl,
+      })
+    }
   }
 }
 
-/** What decides how the upstream's data is read: schedule and guard do not. */
-function shapeOf(descriptor: SourceDescriptor): string {
-  const { every: _every, guard: _guard, ...options } = descriptor.options
-  // Another token sees the same base.
-  if ('token' in options) options.token = ''
+/** What decides what an upstream's data looks like here: not when and with which right it is read. */
+function shapeOf(descriptor: SourceDescriptor, publicUrl: string | null): string {
   return createHash('sha256')
-    .update(JSON.stringify([descriptor.kind, options]))
+    .update(JSON.stringify([descriptor.kind, shapeFacts(descriptor, publicUrl)]))
     .digest('hex')
     .slice(0, 16)
+}
+
+function shapeFacts(descriptor: SourceDescriptor, publicUrl: string | null): object {
+  switch (descriptor.kind) {
+    case 'file': {
+      const { every: _every, guard: _guard, ...options } = descriptor.options
+      return options
+    }
+    case 'airtable': {
+      const { baseId, endpointUrl, only, attachments, tables } = descriptor.options
+      return { baseId, endpointUrl, only, attachments, tables, publicUrl }
+    }
+  }
 }

@@ -10,7 +10,7 @@ import { Alerts } from '../sync/alerts.ts'
 import { SyncEngine } from '../sync/engine.ts'
 import { Runner, type RunnerEvent } from '../sync/runner.ts'
 import { createSchedule, type Schedule } from '../sync/schedule.ts'
-import type { SourceDescriptor } from '../settings.ts'
+import type { Settings } from '../settings.ts'
 import { isActive, type Trigger } from '../sync-run.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { createSource, type DataDirectory } from './parts.ts'
@@ -68,7 +68,7 @@ export async function openSyncing(
   let isWorking = false
   const draining = new AbortController()
   const alertsSent = new Set<Promise<void>>()
-  const renders = new Renders(settings, log)
+  const renders = new Renders(settings, clock, log)
   const runner = new Runner({
     control,
     clock,
@@ -83,6 +83,8 @@ export async function openSyncing(
       if (event.kind === 'crashed') onCrash?.(event.run, event.error)
       const run = event.kind === 'ended' ? control.run(event.run) : undefined
       if (run === undefined) return
+      if (run.result === 'published' && publisher.folders.get(run.source)?.readPointer()?.rendersLater)
+        renders.start(run.source)
       // One whose lease was lost goes on elsewhere, and is told of from there.
       if (!isActive(run)) telemetry?.run(run, clock.now())
       if (alerts === undefined) return
@@ -122,11 +124,14 @@ export async function openSyncing(
   const catchUp = async (id: string): Promise<void> => {
     const pointer = publisher.folders.get(id)?.readPointer()
     const { checkedAt } = control.source(id)
+    if (isManual(settings, id)) return
     if (pointer === undefined) return ask(id, 'first')
+    // What rendered them may have ended before it was through.
+    if (pointer.rendersLater) renders.start(id)
     if (schedules.get(id)?.isDue(checkedAt ?? 0, clock.now())) return ask(id, 'schedule')
   }
 
-  const followSource = async (id: string, descriptor: SourceDescriptor): Promise<void> => {
+  const followSource = async (id: string): Promise<void> => {
     const schedule = schedules.get(id)
     if (schedule !== undefined) {
       addTrigger(
@@ -139,7 +144,7 @@ export async function openSyncing(
       )
     }
     await catchUp(id)
-    const source = await createSource(id, descriptor)
+    const source = await createSource(directory, id)
     if (source.watch === undefined || draining.signal.aborted) return
     addTrigger(source.watch(() => void ask(id, 'change')))
     // What changed while nobody watched.
@@ -164,10 +169,10 @@ export async function openSyncing(
     },
     async startTriggers() {
       checkLocks(settings.dataDir, log)
-      for (const [id, { descriptor }] of settings.sources) {
+      for (const id of settings.sources.keys()) {
         if (draining.signal.aborted) return
         try {
-          await followSource(id, descriptor)
+          await followSource(id)
         } catch (error) {
           // What is wrong with one source must not hold up the others.
           if (!draining.signal.aborted) log.error({ source: id, err: error }, 'a source could not be followed')
@@ -204,6 +209,12 @@ export async function openSyncing(
       endAlerts.abort()
     },
   }
+}
+
+/** Whether a source does nothing until somebody asks for it. */
+function isManual({ sources }: Settings, id: string): boolean {
+  const descriptor = sources.get(id)?.descriptor
+  return descriptor?.kind === 'airtable' && descriptor.options.mode === 'manual'
 }
 
 /** Not waited for: what it finds is for people to act on. */

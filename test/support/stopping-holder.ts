@@ -32,7 +32,7 @@ const { control, clock, publisher, shapes } = directory
 await control.request('wares', 'once')
 const claim = await control.claim('wares', holderName(), settings.leaseTtlMs)
 if (claim === undefined) throw new Error('nothing to claim')
-const real = await createSource('wares', settings.sources.get('wares')!.descriptor)
+const real = await createSource(directory, 'wares')
 try {
   const status = await runSync({
     source: {
