@@ -1,8 +1,10 @@
 import { systemClock, type Clock } from '../../lib/base/clock.ts'
 import { AttachmentStore } from './attachment-store.ts'
+import { linkedIds, readCell } from './cell-read.ts'
 import { makeCollaborators, type Collaborator } from './collaborator.ts'
 import { DraftTransaction } from './draft-transaction.ts'
 import { textOption, type Field } from './field.ts'
+import { toText, valueOfCell } from './formula-value.ts'
 import { Random } from './random.ts'
 import { Table, type TableSpec } from './table.ts'
 import type { ChangeOrigin, Transaction } from './transaction.ts'
@@ -84,9 +86,8 @@ export class Base {
       draft.tableDestroyed(table)
       this.#tables.splice(this.#tables.indexOf(table), 1)
       for (const other of this.#tables) {
-        for (const field of other.fields.filter((one) => textOption(one, 'linkedTableId') === table.id)) {
-          other.updateField(field.id, { type: 'singleLineText', options: { linkedTableId: '' } })
-        }
+        const links = other.fields.filter((field) => textOption(field, 'linkedTableId') === table.id)
+        for (const link of links) dissolveLink(other, link, table)
       }
     })
   }
@@ -132,12 +133,10 @@ export class Base {
   }
 
   /** When a link field goes, the other side becomes text, as it does at Airtable. */
-  unlink(field: Field): void {
-    const inverseId = textOption(field, 'inverseLinkFieldId')
-    const table = this.#tables.find((one) => one.fields.some(({ id }) => id === inverseId))
-    if (table === undefined || inverseId === undefined) return
-    for (const record of table.records) delete record.cells[inverseId]
-    table.updateField(inverseId, { type: 'singleLineText', options: { inverseLinkFieldId: '' } })
+  unlink(table: Table, field: Field): void {
+    const linked = this.findTable(textOption(field, 'linkedTableId') ?? '')
+    const inverse = linked?.findField(textOption(field, 'inverseLinkFieldId') ?? '')
+    if (linked !== undefined && inverse !== undefined) dissolveLink(linked, inverse, table)
   }
 
   relinkBack(field: Field, recordId: string, otherId: string, isLinked: boolean): void {
@@ -151,4 +150,15 @@ export class Base {
     const transaction = draft.commit(this.#transactionNumber, this.now())
     for (const observer of this.#observers) observer(transaction)
   }
+}
+
+/** The link field becomes a text of the names of what it led to. */
+function dissolveLink(table: Table, field: Field, far: Table): void {
+  const texts = table.records.flatMap((record): [string, string][] => {
+    const others = linkedIds(field, record).map((id) => far.find(id))
+    const names = others.flatMap((other) => (other === undefined ? [] : (readCell(far, far.primaryField, other) ?? [])))
+    return names.length === 0 ? [] : [[record.id, names.map((name) => toText(valueOfCell(name, false))).join(', ')]]
+  })
+  table.retypeField(field.id, 'singleLineText')
+  for (const [recordId, text] of texts) table.update(recordId, { [field.id]: text })
 }

@@ -17,7 +17,8 @@ export function orderRecords(table: Table, query: ListQuery): readonly StoredRec
   if (query.formula !== undefined) records = filter(table, records, query.formula)
   const { filter: viewFilter, sort: viewSort = [] } = query.view ?? {}
   if (viewFilter !== undefined) records = records.filter((record) => isTruthy(viewFilter(record)))
-  const sort = query.sort ?? viewSort
+  // A view goes on without a field that it was ordered by.
+  const sort = query.sort ?? viewSort.filter(({ field }) => table.findField(field) !== undefined)
   if (sort.length > 0) records = sortRecords(table, records, sort)
   return records.length > query.maxRecords ? records.slice(0, query.maxRecords) : records
 }

@@ -76,10 +76,8 @@ function wholeNumber(
 
 function readFields(table: Table, given: Json | undefined): readonly Field[] | undefined {
   if (given === undefined) return undefined
-  const names = typeof given === 'string' ? [given] : given
-  if (!isTextList(names)) throw invalid('fields must be a list of names or ids')
-  // Asked for none, Airtable answers with none.
-  return [...new Set(names.map((name) => fieldOf(table, name)))]
+  if (!isTextList(given)) throw invalid('fields must be a list of names or ids')
+  return [...new Set(given.map((name) => fieldOf(table, name)))]
 }
 
 function fieldOf(table: Table, nameOrId: string): Field {

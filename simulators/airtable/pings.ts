@@ -77,8 +77,8 @@ export class Pinger {
       if (this.#ending.signal.aborted || !hook.areNotificationsEnabled) return
       const status = await this.#send(hook, attempt)
       const isDone = status === 200 || status === 204
-      const retries = isDone ? attempt : attempt + 1
-      hook.lastNotificationResult = this.#result(status, isDone, retries)
+      const willBeRetried = !isDone && attempt < this.#options.retryDelaysMs.length
+      hook.lastNotificationResult = this.#result(status, isDone, willBeRetried, attempt)
       if (isDone) {
         hook.lastNotifiedAt = this.#clock.now()
         return
@@ -87,11 +87,11 @@ export class Pinger {
     hook.areNotificationsEnabled = false
   }
 
-  #result(status: number | undefined, success: boolean, retryNumber: number): JsonObject {
-    const completionTimestamp = new Date(this.#clock.now()).toISOString()
-    if (success) return { success, completionTimestamp, durationMs: 1, retryNumber }
+  #result(status: number | undefined, success: boolean, willBeRetried: boolean, retryNumber: number): JsonObject {
+    const result = { success, completionTimestamp: new Date(this.#clock.now()).toISOString(), retryNumber }
+    if (success) return result
     const message = status === undefined ? 'The request failed' : `The HTTP request returned a ${status} status code`
-    return { success, completionTimestamp, durationMs: 1, retryNumber, error: { message }, willBeRetried: true }
+    return { ...result, error: { message }, willBeRetried }
   }
 
   async #send(hook: Webhook, attempt: number): Promise<number | undefined> {

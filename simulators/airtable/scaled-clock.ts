@@ -18,7 +18,7 @@ export class ScaledClock implements Clock {
   }
 
   now(): number {
-    return this.#wallMs + this.#jumpedMs + this.monotonic() - this.#startedAt
+    return Math.floor(this.#wallMs + this.#jumpedMs + this.monotonic()) - this.#startedAt
   }
 
   monotonic(): number {

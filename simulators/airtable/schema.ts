@@ -35,8 +35,14 @@ export function describeField(table: Table, field: Field): JsonObject {
 /** A formula, rollup or lookup over what is gone is still there, and not valid. */
 function describeOptions(table: Table, field: Field, options: JsonObject): JsonObject {
   const formula = textOption(field, 'formula')
-  if (formula === undefined) return options
-  return { ...options, isValid: referencesOf(formula).every((id) => table.findField(id) !== undefined) }
+  if (formula !== undefined) {
+    return { ...options, isValid: referencesOf(formula).every((id) => table.findField(id) !== undefined) }
+  }
+  if (textOption(field, 'recordLinkFieldId') === undefined) return options
+  const link = table.findField(textOption(field, 'recordLinkFieldId') ?? '')
+  const far = table.base.findTable((link && textOption(link, 'linkedTableId')) ?? '')
+  const wanted = textOption(field, 'fieldIdInLinkedTable')
+  return { ...options, isValid: far !== undefined && (wanted === undefined || far.findField(wanted) !== undefined) }
 }
 
 function describeView(table: Table, view: View, hasVisibleFields: boolean): JsonObject {

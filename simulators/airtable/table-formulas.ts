@@ -1,7 +1,7 @@
 import { readCell } from './cell-read.ts'
 import { textOption, type Field } from './field.ts'
-import { referencesOf } from './field-options.ts'
 import { compileFormula, type Evaluate, type FormulaScope } from './formula.ts'
+import { InvalidFormula } from './formula-parser.ts'
 import { FormulaError, valueOfCell, type Value } from './formula-value.ts'
 import type { StoredRecord } from './record.ts'
 import type { Table } from './table.ts'
@@ -45,8 +45,12 @@ export class TableFormulas implements FormulaScope {
   }
 
   #compile(formula: string): Evaluate {
-    const isWhole = referencesOf(formula).every((id) => this.#table.findField(id) !== undefined)
-    return isWhole ? compileFormula(formula, this) : () => new FormulaError()
+    try {
+      return compileFormula(formula, this)
+    } catch (error) {
+      if (error instanceof InvalidFormula) return () => new FormulaError()
+      throw error
+    }
   }
 
   /** Links are the names of what they lead to. */

@@ -1,6 +1,6 @@
 import type { Base } from './base.ts'
 import { readCell } from './cell-read.ts'
-import { isComputed, isStored, type Aggregate, type Field, type FieldSpec } from './field.ts'
+import { isComputed, isStored, type Aggregate, type Field, type FieldSpec, type FieldType } from './field.ts'
 import { finishOptions } from './field-options.ts'
 import { compileFormula } from './formula.ts'
 import type { Json, JsonObject } from './json.ts'
@@ -192,13 +192,28 @@ export class Table {
     })
   }
 
-  updateField(nameOrId: string, change: { type?: string; description?: string; options?: JsonObject }): void {
+  /** `options` are added to those that it has. */
+  updateField(nameOrId: string, change: { description?: string; options?: JsonObject }): void {
     this.base.transaction((draft) => {
       const field = this.field(nameOrId)
       draft.fieldTouched(this, field)
-      field.type = change.type ?? field.type
       field.description = change.description ?? field.description
       field.options = finishOptions(this, { ...field, options: { ...field.options, ...change.options } })
+      this.#forgetFields()
+    })
+  }
+
+  /** Its cells are gone: what another type makes of them is Airtable's secret. */
+  retypeField(nameOrId: string, type: FieldType, options?: JsonObject): void {
+    this.base.transaction((draft) => {
+      const field = this.field(nameOrId)
+      draft.fieldTouched(this, field)
+      for (const record of this.#records.values()) {
+        draft.recordTouched(this, record)
+        delete record.cells[field.id]
+      }
+      field.type = type
+      field.options = finishOptions(this, { ...field, options })
       this.#forgetFields()
     })
   }
@@ -208,10 +223,10 @@ export class Table {
       const field = this.field(nameOrId)
       if (field === this.primaryField) throw new Error('a primary field cannot be deleted')
       draft.fieldDestroyed(this, field)
+      if (field.type === 'multipleRecordLinks') this.base.unlink(this, field)
       this.#fields.splice(this.#fields.indexOf(field), 1)
       this.#forgetFields()
       for (const record of this.#records.values()) delete record.cells[field.id]
-      this.base.unlink(field)
     })
   }
 

@@ -99,11 +99,32 @@ describe('the schema', () => {
     const [record] = (await list(sim, 'Sales')).records
     assert.deepEqual(record?.fields['Amount'], { error: '#ERROR!' })
 
+    const linked = sim.base
+      .table('Sales')
+      .readAll()
+      .find(({ fields }) => 'Customer' in fields)
+    const [customerId] = (linked?.fields['Customer'] ?? []) as string[]
+    const name = sim.base.table('Customers').read(customerId ?? '').fields['Name']
     sim.base.deleteTable('Customers')
     const [left] = await schemaOf(sim)
-    assert.equal(left?.fields.find(({ name }) => name === 'Customer')?.type, 'singleLineText')
+    const field = (wanted: string) => left?.fields.find((one) => one.name === wanted)
+    assert.equal(field('Customer')?.type, 'singleLineText')
+    assert.equal(field('Customer country')?.options?.['isValid'], false)
+    assert.equal(sim.base.table('Sales').read(linked?.id ?? '').fields['Customer'], name)
+    assert.equal(sim.base.table('Sales').read(linked?.id ?? '').fields['Customer country'], undefined)
     assert.equal((await sim.fetch(`/v0/${sim.base.id}/Customers`)).status, 403)
   })
+})
+
+test('a link field that is deleted leaves a text on the other side', async () => {
+  await using sim = await start(generateBase({ tables: 2, records: 20 }))
+  const [orders, customers] = [sim.base.table('Orders'), sim.base.table('Customers')]
+  const { id } = customers.create({ Name: 'ACME' })
+  orders.create({ Number: 'N-1', Customer: [id] })
+  orders.create({ Number: 'N-2', Customer: [id] })
+  orders.deleteField('Customer')
+  assert.equal(customers.field('Orders').type, 'singleLineText')
+  assert.equal(customers.read(id).fields['Orders'], 'N-1, N-2')
 })
 
 describe('computed cells', () => {
