@@ -45,10 +45,10 @@ export interface SimulatorOptions {
 export async function startSimulator(
   options: Partial<SimulatorOptions> & { readonly base?: Base } = {},
 ): Promise<Simulator> {
-  const { base, ...rest } = options
+  const { base, bases = [base ?? generateBase()], ...rest } = options
   const simulator = new Simulator({
     clock: systemClock,
-    bases: [base ?? generateBase({ seed: 1, records: 250 })],
+    bases,
     seed: 1,
     port: 0,
     limiter: {},

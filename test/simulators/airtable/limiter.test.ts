@@ -8,7 +8,6 @@ import {
 } from '../../../simulators/airtable/limiter.ts'
 import { generateBase } from '../../../simulators/airtable/generate.ts'
 import { startSimulator, type SimulatorOptions } from '../../../simulators/airtable/simulator.ts'
-import { ScaledClock } from '../../../simulators/airtable/scaled-clock.ts'
 import { VirtualClock } from '../../../simulators/airtable/virtual-clock.ts'
 
 const JUNE = Date.UTC(2026, 5, 30, 12)
@@ -208,15 +207,6 @@ describe('over the wire', () => {
     assert.equal(seen.size, 12_000)
     assert.partialDeepStrictEqual(sim.assertLimitKept(), { requests: 120, busiestBase: 5 })
     assert.ok(clock.monotonic() > 24_000 && clock.monotonic() < 30_000, `took ${clock.monotonic()} ms`)
-  })
-
-  test('on a scaled clock a penalty is so much shorter', async () => {
-    const clock = new ScaledClock({ speed: 200 })
-    await using sim = await withClock({ clock, limiter: { perBase: 1, windowMs: 10_000 } })
-    const ask = async () => (await sim.fetch(`/v0/${sim.base.id}/Orders`)).status
-    assert.deepEqual([await ask(), await ask()], [200, 429])
-    await clock.sleep(30_000)
-    assert.equal(await ask(), 200)
   })
 
   test('answers take as long as they are told to, at the same time for different clients', async () => {
