@@ -135,8 +135,10 @@ export interface MountedSnapshot {
   ): { readonly cells: readonly unknown[]; readonly facts: RowFacts } | undefined
   /** What the upstream calls a table; undefined where it has no names of its own. */
   origin(table: string): TableOrigin | undefined
-  /** The rows that speak of a file, in order of their keys. Bounded by an index; at most 1000. */
-  fileReferences(id: string): FileReference[]
+  /** The rows that speak of a file, behind `after` in order of table, key and column. Bounded by an index; at most 1000. */
+  fileReferences(id: string, after?: FileReference): FileReference[]
+  /** The columns of a table in which rows speak of files. */
+  fileColumns(table: string): readonly string[]
   /**
    * Answers a query: here where an index bounds the work, else in a process of its own that is killed at the deadline.
    * Throws `query_deadline`, `readers_busy`, `answer_too_large`, or the signal's reason.

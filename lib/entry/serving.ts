@@ -8,6 +8,7 @@ import { SqliteKeyStore } from '../sqlite/key-store.ts'
 import { SqliteChangeLog } from '../sqlite/change-log.ts'
 import { KnownWebhooks } from '../sqlite/known-webhooks.ts'
 import { Mounts } from '../sqlite/mounts.ts'
+import { SqliteMirroredFiles } from '../sqlite/mirrored-files.ts'
 import { ReaderPool } from '../sqlite/reader-pool.ts'
 import { StoredKeys } from '../sqlite/stored-keys.ts'
 import { SqliteTicketStore } from '../sqlite/ticket-store.ts'
@@ -48,12 +49,14 @@ export function openServing({ directory, engine, keys, log, telemetry, process }
     { readers, answerMaxBytes: settings.answerMaxBytes },
   )
   const control = publisher.control
+  const files = new SqliteMirroredFiles(publisher.folders, settings.storagePath)
   const webhooks = new KnownWebhooks(settings.sources, publisher.folders)
   const stored = new StoredKeys(control, (facts, message) => log.error(facts, message))
   const http = createHttp({
     settings,
     snapshots: mounts,
     changes: new SqliteChangeLog(control, mounts),
+    files,
     engine,
     keys: bothKeys(stored, environmentKeys(keys)),
     keyStore: new SqliteKeyStore(control, () => stored.refresh()),
@@ -77,6 +80,7 @@ export function openServing({ directory, engine, keys, log, telemetry, process }
     [Symbol.dispose]() {
       stored[Symbol.dispose]()
       readers[Symbol.dispose]()
+      files[Symbol.dispose]()
       mounts[Symbol.dispose]()
     },
   }

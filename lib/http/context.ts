@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { Engine } from '../engine.ts'
+import type { MirroredFiles } from '../files.ts'
 import type { Settings } from '../settings.ts'
 import type { Snapshots } from '../snapshot.ts'
 import type { Telemetry } from '../telemetry.ts'
@@ -30,12 +31,14 @@ export type HttpSettings = Pick<
   | 'rateLimit'
   | 'corsOrigins'
   | 'webConcurrency'
+  | 'publicUrl'
 >
 
 /** What every route can use. */
 export interface Context {
   readonly settings: HttpSettings
   readonly snapshots: Snapshots
+  readonly files: MirroredFiles
   readonly engine: Engine
   /** Each with the rate that counts for it. */
   readonly keys: KeyCheck

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Engine } from '../engine.ts'
 import { Failure } from '../errors.ts'
 import type { ChangeLog } from '../change-feed.ts'
+import type { MirroredFiles } from '../files.ts'
 import type { Snapshots } from '../snapshot.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { KnownWebhook } from '../webhook.ts'
@@ -31,6 +32,7 @@ import { RequestDurations } from './request-durations.ts'
 import { restRoutes } from './rest/routes.ts'
 import { Requests } from './requests.ts'
 import type { Route } from './route.ts'
+import { attachmentRoutes } from './routes/attachments.ts'
 import { changesRoutes } from './routes/changes.ts'
 import { exportRoutes } from './routes/exports.ts'
 import { fetchDataRoutes } from './routes/fetch-data.ts'
@@ -69,6 +71,7 @@ export interface HttpParts {
   readonly settings: HttpSettings
   readonly snapshots: Snapshots
   readonly changes: ChangeLog
+  readonly files: MirroredFiles
   readonly engine: Engine
   readonly keys: KeyCheck
   readonly keyStore: KeyStore
@@ -132,6 +135,7 @@ export function createHttp(parts: HttpParts): Http {
     ...fetchDataRoutes(fetchData),
     // Before the records of a table: one of them may be called `export`.
     ...exportRoutes(context),
+    ...attachmentRoutes(context),
     ...tableRoutes(context, tables),
     ...restRoutes(context, answers),
     ...schemaRoutes(context),

@@ -1,6 +1,6 @@
 import { ruleOf, type Principal } from '../access.ts'
 import { Failure } from '../errors.ts'
-import type { Query, ResolvedQuery } from '../query.ts'
+import type { Answer, Query, ResolvedQuery } from '../query.ts'
 import { resolveQuery } from '../resolve-query.ts'
 import type { HttpLog } from './log.ts'
 import type { Target } from './target.ts'
@@ -55,6 +55,25 @@ export class Misfits {
     if (this.#told.has(key) || this.#told.size >= MAX_TOLD) return
     this.#told.add(key)
     this.#log.warn({ key, reason: (cause as Failure).message }, message)
+  }
+}
+
+/**
+ * What a principal sees of the answer to a query.
+ *
+ * @throws Failure what `resolveVisible` and `MountedSnapshot.query` throw
+ */
+export async function askVisible(
+  query: Query,
+  target: Target,
+  principal: Principal,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const resolved = resolveVisible(query, target, principal)
+  try {
+    return await target.mounted.query(resolved, { principal: principal.id, signal })
+  } catch (error) {
+    throw seesSomeRows(target, principal) ? withoutAdvice(error) : error
   }
 }
 

@@ -1,5 +1,6 @@
 import { isRestricted, seesTable, seesWhole, type Principal } from '../access.ts'
 import { FAILURES } from '../errors.ts'
+import type { FileCounts } from '../files.ts'
 import type { Pointer } from '../snapshot.ts'
 import { isActive, type Progress, type Run, type SourceRecord } from '../sync-run.ts'
 import { checkedAt } from './freshness.ts'
@@ -71,7 +72,11 @@ export function sourceToWire(
   source: string,
   record: SourceRecord | undefined,
   pointer: Pointer | undefined,
-  { now, principal }: { readonly now: number; readonly principal: Principal },
+  {
+    now,
+    principal,
+    files,
+  }: { readonly now: number; readonly principal: Principal; readonly files?: FileCounts | undefined },
 ) {
   const run = record?.run ?? null
   const tables = pointer?.tables.filter(({ name }) => seesTable(principal, source, name)) ?? []
@@ -94,6 +99,8 @@ export function sourceToWire(
     kept: tables.flatMap(({ name, kept }) =>
       kept ? [{ table: name, code: kept.code, message: kept.message, since: time(kept.since) }] : [],
     ),
+    // Of all tables, too.
+    attachments: (seesWhole(principal, source) && files && filesToWire(files)) || null,
     update_in_progress: run !== null && isActive(run),
     progress,
     eta_ms: progress?.eta_ms ?? null,
@@ -107,10 +114,24 @@ export function sourceToWire(
           ? [`The table ${name} could not be read since ${time(kept.since)}, and stays as it was: ${kept.message}`]
           : [],
       ),
+      ...(seesWhole(principal, source) && files ? fileWarnings(files) : []),
       // They name tables and columns.
       ...(isRestricted(principal) ? [] : (pointer?.warnings ?? [])),
     ],
   }
+}
+
+function filesToWire({ mirrored, waiting, failed, at, trouble, nextAt }: FileCounts) {
+  return { mirrored, waiting, failed, counted_at: time(at), next_at: time(nextAt), trouble }
+}
+
+function fileWarnings({ failed, trouble }: FileCounts): string[] {
+  return [
+    ...(trouble ? [`Attachments cannot be fetched at the moment: ${trouble.message}`] : []),
+    ...(failed > 0
+      ? [`Attachments that could not be fetched: ${failed}. They are tried again, less and less often.`]
+      : []),
+  ]
 }
 
 /** What a person should look at. */

@@ -36,26 +36,38 @@ export function writeFileReferences(
 
 /** The rows of a snapshot that speak of files, found by primary key. */
 export class FileReferences {
-  readonly #byId
-  readonly #ids
+  readonly #db: Database
+  readonly #ofFile
+  #columns: ReadonlyMap<string, readonly string[]> | undefined
 
   constructor(db: Database) {
-    const columns = 'table_name AS "table", key, column_name AS "column", id, name, type, bytes'
-    this.#byId = db.prepare<[string], FileReference>(
-      `SELECT ${columns} FROM _hf_files WHERE id = ? ORDER BY table_name, key, column_name LIMIT ${MAX_REFERENCES}`,
-    )
-    this.#ids = db.prepare<[string, number], FileReference>(
-      `SELECT ${columns} FROM _hf_files WHERE id > ? GROUP BY id ORDER BY id LIMIT ?`,
+    this.#db = db
+    this.#ofFile = db.prepare<[string, string, string, string], FileReference>(
+      `SELECT table_name AS "table", key, column_name AS "column", id, name, type, bytes FROM _hf_files
+        WHERE id = ? AND (table_name, key, column_name) > (?, ?, ?)
+        ORDER BY table_name, key, column_name LIMIT ${MAX_REFERENCES}`,
     )
   }
 
-  /** At most 1000. */
-  of(id: string): FileReference[] {
-    return this.#byId.all(id)
+  /** At most 1000, behind the one that is named. */
+  of(id: string, after?: FileReference): FileReference[] {
+    return this.#ofFile.all(id, after?.table ?? '', after?.key ?? '', after?.column ?? '')
   }
 
-  /** Files behind an id, in order of their ids, each by one of the rows that speak of it. */
-  after(id: string, limit: number): FileReference[] {
-    return this.#ids.all(id, limit)
+  /** The columns of a table in which there are files. */
+  columns(table: string): readonly string[] {
+    this.#columns ??= this.#readColumns()
+    return this.#columns.get(table) ?? []
+  }
+
+  /** Reads all of the list, once for a snapshot. */
+  #readColumns(): Map<string, readonly string[]> {
+    const rows = this.#db
+      .prepare<[], { table: string; column: string }>(
+        `SELECT DISTINCT table_name AS "table", column_name AS "column" FROM _hf_files ORDER BY 1, 2`,
+      )
+      .all()
+    const byTable = Map.groupBy(rows, ({ table }) => table)
+    return new Map([...byTable].map(([table, of]) => [table, of.map(({ column }) => column)]))
   }
 }

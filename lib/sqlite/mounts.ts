@@ -244,9 +244,12 @@ class Mounted implements MountedSnapshot {
     return this.#origins.get(table)
   }
 
-  fileReferences(id: string): FileReference[] {
-    this.#files ??= new FileReferences(this.db)
-    return this.#files.of(id)
+  fileReferences(id: string, after?: FileReference): FileReference[] {
+    return this.#fileReferences.of(id, after)
+  }
+
+  fileColumns(table: string): readonly string[] {
+    return this.#fileReferences.columns(table)
   }
 
   record(table: string, columns: readonly Column[], id: string): ReturnType<MountedSnapshot['record']> {
@@ -287,6 +290,10 @@ class Mounted implements MountedSnapshot {
   /** Gives up one pin; the last one closes the file. */
   unmount(): void {
     if (--this.#pins === 0) this.db.close()
+  }
+
+  get #fileReferences(): FileReferences {
+    return (this.#files ??= new FileReferences(this.db))
   }
 
   get #queries(): QueryEngine {

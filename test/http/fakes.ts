@@ -13,6 +13,7 @@ import { createHttp, type HttpParts } from '../../lib/http/server.ts'
 import { environmentKeys } from '../../lib/http/keys.ts'
 import { ControlDatabase } from '../../lib/sqlite/control-database.ts'
 import { SqliteKeyStore } from '../../lib/sqlite/key-store.ts'
+import { SqliteMirroredFiles } from '../../lib/sqlite/mirrored-files.ts'
 import { SqliteTicketStore } from '../../lib/sqlite/ticket-store.ts'
 import { rowToJson } from '../../lib/row-json.ts'
 import {
@@ -131,6 +132,7 @@ export class FakeSnapshots implements Snapshots {
       },
       origin: () => undefined,
       fileReferences: () => [],
+      fileColumns: () => [],
       record: () => {
         throw new Error('this fake holds no records: use a real snapshot')
       },
@@ -327,6 +329,7 @@ export function httpParts({
   return {
     engine,
     changes: new FakeChangeLog(),
+    files: new SqliteMirroredFiles(new Map(), null),
     keys: environmentKeys([KEY]),
     keyStore: new SqliteKeyStore(control),
     tickets: new SqliteTicketStore(control),
@@ -346,6 +349,7 @@ export function httpParts({
       rateLimit: null,
       corsOrigins: [],
       webConcurrency: 1,
+      publicUrl: null,
       ...settings,
     },
   }

@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test'
 import type { Value } from '../../lib/column.ts'
 import { createHttp, type HttpParts } from '../../lib/http/server.ts'
 import { environmentKeys } from '../../lib/http/keys.ts'
+import { SqliteMirroredFiles } from '../../lib/sqlite/mirrored-files.ts'
 import { SqliteChangeLog } from '../../lib/sqlite/change-log.ts'
 import { ReaderPool } from '../../lib/sqlite/reader-pool.ts'
 import { Mounts, type QuerySettings } from '../../lib/sqlite/mounts.ts'
@@ -39,9 +40,11 @@ export async function serveReal(t: TestContext, options: RealOptions = {}): Prom
   // None is started before a query needs it.
   const readers = new ReaderPool({ queryReaders: 1, queryDeadlineMs: 60_000, answerMaxBytes: 4e6 })
   const mounts = new Mounts(site.publisher.folders, undefined, queries ?? { readers, answerMaxBytes: 4e6 })
+  const files = new SqliteMirroredFiles(site.publisher.folders, null)
   const http = createHttp({
     ...httpParts({ engine: new FakeEngine(sources), errors, ...(settings && { settings }) }),
     changes: new SqliteChangeLog(site.database, mounts),
+    files,
     keys: environmentKeys([KEY]),
     clock: site.clock,
     ...parts,
@@ -56,6 +59,7 @@ export async function serveReal(t: TestContext, options: RealOptions = {}): Prom
     await new Promise((resolve) => http.server.close(resolve))
     mounts[Symbol.dispose]()
     readers[Symbol.dispose]()
+    files[Symbol.dispose]()
     site[Symbol.dispose]()
   })
   const get = (path: string, headers: Record<string, string> = {}) =>

@@ -334,14 +334,10 @@ describe('files that rows speak of', () => {
         { ...seen, key: "it's" },
       ])
       assert.deepEqual(references.of('att3'), [])
-      assert.deepEqual(
-        references.after('', 10).map(({ id }) => id),
-        ['att1', 'att2'],
-      )
-      assert.deepEqual(
-        references.after('att1', 10).map(({ id }) => id),
-        ['att2'],
-      )
+      assert.deepEqual(references.of('att1', { ...seen, key: 'a' }), [{ ...seen, key: "it's" }])
+      assert.deepEqual(references.of('att1', { ...seen, key: "it's" }), [])
+      assert.deepEqual(references.columns('wares'), ['name'])
+      assert.deepEqual(references.columns('nothing'), [])
     })
   })
 })

@@ -7,6 +7,7 @@ import type { HeaderName } from './headers.ts'
 export const TAGS = {
   Tables: 'Rows of the mirrored tables: as records, in PostgREST’s grammar, or all at once.',
   Changes: 'What changed, in order: to keep a copy current without fetching tables again.',
+  Attachments: 'The files that rows speak of: mirrored, under URLs that stay.',
   Exports: 'Whole tables and snapshots as files that never change.',
   Schema: 'Which tables and columns there are, and how much of them.',
   Sync: 'Sources and their runs: how data gets here, and how to start, stop and undo it.',

@@ -27,6 +27,7 @@ export const city = {
 }
 export const cityRecord = { ...city, _id: city.id, _created_at: AT, _modified_at: AT }
 
+
 const progress = {
   phase: 'publishing',
   done: 1,
@@ -66,6 +67,7 @@ export const source = {
   checked_at: AT,
   checked_age_seconds: 23,
   rows: { cities: 171_075 },
+  attachments: null,
   update_in_progress: false,
   progress: null,
   eta_ms: null,

@@ -5,6 +5,7 @@ import { routeAnchor } from '../route-anchor.ts'
 
 /** As `/docs` has them, which takes longer to load than this page may. The first that fits counts. */
 const GROUPS: readonly (readonly [name: string, paths: RegExp])[] = [
+  ['Attachments', /^\/api\/attachments/],
   ['Exports', /^\/api\/(?:exports|tables\/:table\/export)/],
   ['Tables', /^\/(?:api\/tables|fetch-data|rest\/)/],
   ['Changes', /^\/api\/changes/],
@@ -13,7 +14,7 @@ const GROUPS: readonly (readonly [name: string, paths: RegExp])[] = [
   ['Keys', /^\/api\/(?:keys|tickets)/],
   ['Operation', /^/],
 ]
-const ORDER = ['Tables', 'Changes', 'Exports', 'Schema', 'Sync', 'Keys', 'Operation']
+const ORDER = ['Tables', 'Changes', 'Attachments', 'Exports', 'Schema', 'Sync', 'Keys', 'Operation']
 
 const STYLE = `
   :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent) }

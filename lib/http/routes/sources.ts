@@ -11,9 +11,13 @@ const EVENT_MS = 250
 
 /** `/api/sources`: the sync engine, for any source. */
 export function sourceRoutes(context: Context): Route[] {
-  const { engine, sources, snapshots, feed, clock, streams } = context
+  const { engine, sources, snapshots, files, feed, clock, streams } = context
   const show = (source: string, record: SourceRecord | undefined, principal: Principal) =>
-    sourceToWire(source, record, snapshots.active(source)?.pointer, { now: clock.now(), principal })
+    sourceToWire(source, record, snapshots.active(source)?.pointer, {
+      now: clock.now(),
+      principal,
+      files: files.counts(source),
+    })
   const known = (id: string, principal: Principal): string => {
     const visible = visibleSources(sources, principal)
     if (!visible.includes(id)) throw sourceNotFound(id, visible)

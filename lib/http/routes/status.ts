@@ -5,7 +5,7 @@ import { sourceToWire } from '../wire.ts'
 
 /** `GET /status`: everything about every source, and the original's keys about the first. */
 export function statusRoutes(context: Context): Route[] {
-  const { sources, snapshots, feed, clock, version, startedAt } = context
+  const { sources, snapshots, files, feed, clock, version, startedAt } = context
   return [
     defineRoute({
       method: 'GET',
@@ -16,7 +16,11 @@ export function statusRoutes(context: Context): Route[] {
       handle({ exchange, principal }) {
         const now = clock.now()
         const all = visibleSources(sources, principal).map((source) =>
-          sourceToWire(source, feed.fresh(source), snapshots.active(source)?.pointer, { now, principal }),
+          sourceToWire(source, feed.fresh(source), snapshots.active(source)?.pointer, {
+            now,
+            principal,
+            files: files.counts(source),
+          }),
         )
         const [first] = all
         exchange.json(200, {

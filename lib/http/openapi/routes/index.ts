@@ -1,4 +1,5 @@
 import type { RouteDocs } from '../route-doc.ts'
+import { ATTACHMENT_DOCS } from './attachments.ts'
 import { CHANGE_DOCS } from './changes.ts'
 import { EXPORT_DOCS } from './exports.ts'
 import { KEY_DOCS } from './keys.ts'
@@ -13,6 +14,7 @@ export const ROUTE_DOCS: RouteDocs = {
   ...TABLE_DOCS,
   ...REST_DOCS,
   ...CHANGE_DOCS,
+  ...ATTACHMENT_DOCS,
   ...EXPORT_DOCS,
   ...SCHEMA_DOCS,
   ...SYNC_DOCS,

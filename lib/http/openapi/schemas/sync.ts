@@ -51,6 +51,20 @@ export const Run = named(
     .describe('One attempt to bring a source up to date'),
 )
 
+const Attachments = named(
+  'AttachmentCounts',
+  z
+    .object({
+      mirrored: count,
+      waiting: count.describe('They are still being fetched'),
+      failed: count.describe('They could not be fetched, and are tried again less and less often'),
+      counted_at: time,
+      next_at: time.nullable().describe('When there is something to do again'),
+      trouble: z.object(failed).nullable().describe('What keeps them all from being fetched'),
+    })
+    .describe('How many files the rows of a source speak of, and which of them are here'),
+)
+
 export const Source = named(
   'Source',
   z
@@ -66,6 +80,9 @@ export const Source = named(
       checked_at: time.nullable().describe('When the upstream was last known to be what is served'),
       checked_age_seconds: count.nullable(),
       rows: z.record(z.string(), count).describe('By table'),
+      attachments: Attachments.nullable().describe(
+        'Null where there are none, and for who does not see all of the source',
+      ),
       update_in_progress: z.boolean(),
       progress: RunProgress.nullable().describe('Of the run that is going'),
       eta_ms: z.number().nullable(),
