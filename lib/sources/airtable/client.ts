@@ -131,7 +131,7 @@ export class AirtableClient {
 
   async #send(call: Call, signal: AbortSignal, leftMs: number): Promise<Answer> {
     const over = new AbortController()
-    using exchange = this.#connect(call)
+    await using exchange = this.#connect(call)
     const stop = () => exchange.end('the run ended')
     signal.addEventListener('abort', stop, { once: true })
     const endAfter = (ms: number, reason: string, until: AbortSignal) => {

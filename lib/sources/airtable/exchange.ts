@@ -54,18 +54,19 @@ export function connect(options: { token: string; endpointUrl?: string | undefin
  * One request by way of the package's `makeRequest`, held back until its connection is open and `send` is called: so it
  * leaves at the moment a limiter gave it. What the package does not do is done at the request itself, which Node.js shows
  * to whoever subscribes: it can be ended at any moment, also within its body; and an answer that is cut off ends it,
- * where the package would wait for ever. Disposing of it frees the connection.
+ * where the package would wait for ever. Disposing of it ends it and waits until its connection is free.
  */
-export class Exchange implements Disposable {
+export class Exchange implements AsyncDisposable {
   /** The connection is open. Rejects with `NoAnswer`. */
   readonly ready: Promise<void>
   /** Rejects with `NoAnswer`. */
   readonly answer: Promise<Answer>
   readonly #request: ClientRequest
+  readonly #closed: Promise<void>
   #response: IncomingMessage | undefined
   #held: Socket | undefined
   #bytes = 0
-  #isOver = false
+  #isWhole = false
 
   constructor(base: PlainBase, call: Call) {
     const { request, made } = makeRequest(base, call)
@@ -73,12 +74,16 @@ export class Exchange implements Disposable {
     const broken = Promise.withResolvers<never>()
     const fail = (reason: string) => broken.reject(new NoAnswer(reason))
     request.once('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message))
-    request.once('close', () => this.#response?.complete || fail('the connection was closed'))
-    request.once('response', (response) => this.#heed(response))
-    this.ready = Promise.race([this.#open(), broken.promise])
-    this.answer = Promise.race([this.#read(made), broken.promise]).finally(() => {
-      this.#isOver = true
+    this.#closed = new Promise((resolve) => {
+      request.once('close', () => {
+        if (!this.#response?.complete) fail('the connection was closed')
+        resolve()
+      })
     })
+    // Before the package hears of it.
+    request.prependOnceListener('response', (response) => this.#heed(response))
+    this.ready = Promise.race([this.#open(), broken.promise])
+    this.answer = Promise.race([this.#read(made), broken.promise])
     // Who has given up listens no more.
     for (const promise of [this.ready, this.answer, broken.promise]) promise.catch(() => undefined)
   }
@@ -94,8 +99,10 @@ export class Exchange implements Disposable {
     this.#request.destroy(new Error(reason))
   }
 
-  [Symbol.dispose](): void {
-    if (!this.#isOver) this.end('nobody waits for it')
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isWhole) return
+    this.end('nobody waits for it')
+    await this.#closed
   }
 
   /** Sockets are corked before the request is written to them. */
@@ -130,6 +137,7 @@ export class Exchange implements Disposable {
     const response = this.#response
     // Whatever went wrong is told by the request.
     if (response === undefined || !response.complete) return await new Promise(() => {})
+    this.#isWhole = true
     return { status: response.statusCode ?? 0, headers: response.headers, body: this.#bytes === 0 ? {} : body }
   }
 }

@@ -23,23 +23,30 @@ export async function* sweep(
 ): AsyncGenerator<Page, void> {
   const waiting = tablesToRead(pull)
   const share = shareDone(pull)
+  const over = new AbortController()
+  const signal = AbortSignal.any([pull.signal, over.signal])
   const underWay = new Map<TableRows, Promise<Arrival>>()
   const begin = () => {
     const table = waiting.shift()
     if (table === undefined) return
     const offset = pull.state.toRead[table.id]?.offset ?? null
-    underWay.set(table, arrival(table, new RecordList(reader, table, { offset, signal: pull.signal })))
+    underWay.set(table, arrival(table, new RecordList(reader, table, { offset, signal })))
   }
   while (underWay.size < cursors && waiting.length > 0) begin()
 
-  while (underWay.size > 0) {
-    const { table, list, outcome } = await Promise.race(underWay.values())
-    pull.signal.throwIfAborted()
-    underWay.delete(table)
-    const isLast = !('page' in outcome) || outcome.page.offset === null
-    if (isLast) begin()
-    else underWay.set(table, arrival(table, list))
-    yield 'page' in outcome ? pageOf(pull, table, outcome.page, share) : pull.keep(table, outcome.error)
+  try {
+    while (underWay.size > 0) {
+      const { table, list, outcome } = await Promise.race(underWay.values())
+      pull.signal.throwIfAborted()
+      const isLast = !('page' in outcome) || outcome.page.offset === null
+      underWay.delete(table)
+      if (isLast) begin()
+      else underWay.set(table, arrival(table, list))
+      yield 'page' in outcome ? pageOf(pull, table, outcome.page, share) : pull.keep(table, outcome.error)
+    }
+  } finally {
+    over.abort()
+    await Promise.all(underWay.values())
   }
 }
 
