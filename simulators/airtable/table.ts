@@ -283,11 +283,12 @@ export class Table {
   }
 
   #show(record: StoredRecord): ShownRecord {
-    const fields: Record<string, Json> = {}
-    for (const field of this.#fields) {
+    // By entries: a field may be called `__proto__`.
+    const cells = this.#fields.flatMap((field): [string, Json][] => {
       const cell = readCell(this, field, record)
-      if (cell !== undefined) fields[field.name] = cell
-    }
+      return cell === undefined ? [] : [[field.name, cell]]
+    })
+    const fields = Object.fromEntries(cells)
     return { id: record.id, createdTime: new Date(record.createdAt).toISOString(), fields }
   }
 
