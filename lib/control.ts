@@ -1,6 +1,6 @@
 import type { Failure } from './errors.ts'
 import type { Cursor } from './source.ts'
-import type { Progress, Run, SourceRecord, Trigger } from './sync-run.ts'
+import type { Progress, Run, SourceRecord, Told, Trigger } from './sync-run.ts'
 
 /** A time-limited right to sync one source. The generation grows each time it changes hands. */
 export interface Lease {
@@ -56,6 +56,8 @@ export interface RunRecord {
   readonly run: Run
   readonly lease: Lease
   planned(): void
+  /** What is known of the upstream now. */
+  told(told: Told): void
   progress(progress: Progress): void
   /** Ends the run without a new snapshot: the upstream, read as `shape` names it, is what is published. */
   unchanged(options: {

@@ -1,3 +1,4 @@
+import type { CallUsage } from './call-limiter.ts'
 import type { ColumnType, Value } from './column.ts'
 import type { FailureCode } from './errors.ts'
 import type { FileOffer } from './files.ts'
@@ -120,6 +121,9 @@ export interface Source {
    * disposed. Absent where the upstream cannot tell.
    */
   watch?(onChange: () => void): Disposable
+
+  /** Calls that the upstream allows and that were made, where it counts them. Never waits. */
+  usage?(): CallUsage
 
   /**
    * Where files can be fetched whose offers are too old, asked for by the rows that speak of them. Offers of files that

@@ -1,3 +1,4 @@
+import type { CallUsage } from './call-limiter.ts'
 import type { FailureCode } from './errors.ts'
 
 export const STATES = ['IDLE', 'INITIALIZING', 'PROCESSING', 'PAUSED', 'COMPLETED', 'ERROR'] as const
@@ -88,7 +89,19 @@ export interface SourceRecord {
   readonly checkedAt: number | null
   /** When the schedule fires next, where there is one. Epoch milliseconds. */
   readonly nextRunAt: number | null
+  /** What the last run that planned had to say of the upstream. */
+  readonly told: Told
 }
+
+/** What somebody should know of an upstream, beside its data. */
+export interface Told {
+  /** One sentence each. */
+  readonly warnings: readonly string[]
+  /** Calls that it allows and that were made, where it counts them. */
+  readonly usage: CallUsage | null
+}
+
+export const NOTHING_TOLD: Told = { warnings: [], usage: null }
 
 /**
  * What a source's state becomes through an event, or undefined where the event has no meaning in that state.

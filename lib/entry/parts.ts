@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { systemClock, type Clock } from '../base/clock.ts'
 import { disk, type Files } from '../base/files.ts'
 import { Failure } from '../errors.ts'
-import type { Settings, SourceDescriptor } from '../settings.ts'
+import type { AirtableSourceOptions, Settings, SourceDescriptor } from '../settings.ts'
 import type { Source } from '../source.ts'
 import { SqliteControl } from '../sqlite/control.ts'
 import { ControlDatabase } from '../sqlite/control-database.ts'
@@ -12,6 +12,7 @@ import { SourceFolder } from '../sqlite/pointer.ts'
 import { sourceMemory } from '../sqlite/source-memory.ts'
 import type { Publisher } from '../sqlite/publish.ts'
 import { RunTable } from '../sqlite/run-table.ts'
+import { slotsPerMonth } from '../sync/schedule.ts'
 
 /** What every process and thread of a data directory begins with. */
 export interface DataDirectory extends Disposable {
@@ -53,10 +54,11 @@ function makeFolder(path: string): void {
 /** A configured source. Each kind is loaded only where it is used. */
 export async function createSource(directory: DataDirectory, id: string): Promise<Source> {
   const { settings, clock, publisher } = directory
-  const descriptor = settings.sources.get(id)?.descriptor
+  const configured = settings.sources.get(id)
   const folder = publisher.folders.get(id)
-  if (descriptor === undefined || folder === undefined)
+  if (configured === undefined || folder === undefined)
     throw new Failure('source_not_found', `There is no source ${id}.`)
+  const { descriptor, schedule } = configured
   switch (descriptor.kind) {
     case 'file': {
       const { fileSource } = await import('../sources/file/source.ts')
@@ -70,9 +72,19 @@ export async function createSource(directory: DataDirectory, id: string): Promis
         openLimiter: callLimiters(publisher.control),
         memory: sourceMemory(folder),
         publicUrl: settings.publicUrl,
+        ...(await forecastOf(descriptor.options, schedule)),
       })
     }
   }
+}
+
+/** How often it will run: worked out only for those who have to keep to a budget. */
+async function forecastOf(
+  { callsPerMonth }: AirtableSourceOptions,
+  schedule: string,
+): Promise<{ runsPerMonth?: number }> {
+  const runs = callsPerMonth === undefined ? null : await slotsPerMonth(schedule)
+  return runs === null ? {} : { runsPerMonth: runs }
 }
 
 /** What decides what an upstream's data looks like here: not when and with which right it is read. */

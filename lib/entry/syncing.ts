@@ -13,6 +13,7 @@ import { createSchedule, type Schedule } from '../sync/schedule.ts'
 import type { Settings } from '../settings.ts'
 import { isActive, type Trigger } from '../sync-run.ts'
 import type { Telemetry } from '../telemetry.ts'
+import { FileFetches } from './file-fetches.ts'
 import { createSource, type DataDirectory } from './parts.ts'
 import { Renders } from './renders.ts'
 import { spawnThread } from './spawn.ts'
@@ -34,6 +35,8 @@ export interface Syncing {
   startTriggers(): Promise<void>
   /** Tells of sources that grow old, whoever syncs them, if there is somebody to tell. */
   startAgeWatch(): void
+  /** Fetches the files of these sources that are missing, as far as that can be done now. */
+  fetchFiles(sources: readonly string[]): Promise<void>
   /** Lets go: runs are left where they are, to be resumed, and their leases are given back. */
   drain(): Promise<void>
 }
@@ -69,6 +72,7 @@ export async function openSyncing(
   const draining = new AbortController()
   const alertsSent = new Set<Promise<void>>()
   const renders = new Renders(settings, clock, log)
+  const files = new FileFetches(directory, holder, log)
   const runner = new Runner({
     control,
     clock,
@@ -85,6 +89,7 @@ export async function openSyncing(
       if (run === undefined) return
       if (run.result === 'published' && publisher.folders.get(run.source)?.readPointer()?.rendersLater)
         renders.start(run.source)
+      if (run.status === 'completed') files.ran(run.source, run.result)
       // One whose lease was lost goes on elsewhere, and is told of from there.
       if (!isActive(run)) telemetry?.run(run, clock.now())
       if (alerts === undefined) return
@@ -102,7 +107,10 @@ export async function openSyncing(
     rollback: (lease) => rollback(publisher, lease),
     republish: async (source, rejected) => (await control.request(source, 'start', rejected)).run,
     onWork: () => runner.wake(),
-    onRolledBack: (source) => renders.start(source),
+    onRolledBack(source) {
+      renders.start(source)
+      files.start(source)
+    },
   })
   const triggers: Disposable[] = []
   const addTrigger = (trigger: Disposable) => {
@@ -166,6 +174,7 @@ export async function openSyncing(
     startWork() {
       isWorking = true
       runner.start()
+      for (const id of sources) files.start(id)
     },
     async startTriggers() {
       checkLocks(settings.dataDir, log)
@@ -201,10 +210,11 @@ export async function openSyncing(
       })
       watch.follow(draining.signal).catch(onTrouble)
     },
+    fetchFiles: (ids) => files.fetch(ids),
     async drain() {
       draining.abort()
       for (const trigger of triggers) trigger[Symbol.dispose]()
-      await Promise.all([isWorking ? runner.drain() : undefined, renders.drain()])
+      await Promise.all([isWorking ? runner.drain() : undefined, renders.drain(), files.drain()])
       await Promise.race([Promise.all(alertsSent), clock.sleep(ALERTS_MS, endAlerts.signal)])
       endAlerts.abort()
     },

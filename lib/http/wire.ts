@@ -107,7 +107,9 @@ export function sourceToWire(
     last_error: error && { code: error.code, message: error.message },
     last_run: run && runToWire(run, principal),
     next_run_at: time(record?.nextRunAt),
+    upstream: usageToWire(record),
     warnings: [
+      ...(isRestricted(principal) ? [] : (record?.told.warnings ?? [])),
       ...warningsOf(record, pointer, principal, error?.message),
       ...tables.flatMap(({ name, kept }) =>
         kept
@@ -132,6 +134,14 @@ function fileWarnings({ failed, trouble }: FileCounts): string[] {
       ? [`Attachments that could not be fetched: ${failed}. They are tried again, less and less often.`]
       : []),
   ]
+}
+
+/** What the upstream allows, where it counts. */
+function usageToWire(record: SourceRecord | undefined) {
+  const usage = record?.told.usage
+  if (!usage) return null
+  const { month, calls, budget, pausedUntil } = usage
+  return { month, calls, budget, paused_until: time(pausedUntil) }
 }
 
 /** What a person should look at. */

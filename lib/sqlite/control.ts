@@ -29,6 +29,7 @@ export class SqliteControl implements Control {
         run: newest === undefined ? null : toRun(newest),
         checkedAt: row?.checked_at ?? null,
         nextRunAt: null,
+        told: this.#table.told(id),
       }
     })
   }

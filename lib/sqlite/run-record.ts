@@ -1,7 +1,7 @@
 import type { Claim, Lease, RunRecord, Timings } from '../control.ts'
 import { Failure } from '../errors.ts'
 import type { Pointer } from '../snapshot.ts'
-import { advance, type Progress, type Run, type RunEvent } from '../sync-run.ts'
+import { advance, type Progress, type Run, type RunEvent, type Told } from '../sync-run.ts'
 import { decodeWatermark } from '../watermark.ts'
 import type { ControlDatabase } from './control-database.ts'
 import type { SourceFolder } from './pointer.ts'
@@ -27,6 +27,10 @@ export class SqliteRunRecord implements RunRecord {
 
   planned(): void {
     this.#write(() => this.#advance({ kind: 'planned' }))
+  }
+
+  told(told: Told): void {
+    this.#write(() => this.#table.setTold(this.run.source, told))
   }
 
   progress(progress: Progress): void {

@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import type { Failure } from '../errors.ts'
-import type { PauseReason, Progress, Run, RunResult, RunStatus, SourceState, State, Trigger } from '../sync-run.ts'
+import {
+  NOTHING_TOLD,
+  type PauseReason,
+  type Progress,
+  type Run,
+  type RunResult,
+  type RunStatus,
+  type SourceState,
+  type State,
+  type Told,
+  type Trigger,
+} from '../sync-run.ts'
 import type { Timings } from '../control.ts'
 import type { Watermark } from '../watermark.ts'
 import type { ControlDatabase } from './control-database.ts'
@@ -55,6 +66,8 @@ export class RunTable {
       setChecked: db.prepare(`UPDATE sources SET checked_at = ?, seen = ? WHERE source = ?`),
       setSeenShape: db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('shape of ' || ?, ?)`),
       seenShape: db.prepare<[string], string>(`SELECT value FROM meta WHERE name = 'shape of ' || ?`).pluck(),
+      setTold: db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('told of ' || ?, ?)`),
+      told: db.prepare<[string], string>(`SELECT value FROM meta WHERE name = 'told of ' || ?`).pluck(),
       setPosition: db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('position of ' || ?, ?)`),
       position: db.prepare<[string], string>(`SELECT value FROM meta WHERE name = 'position of ' || ?`).pluck(),
       setPublished: db.prepare(`UPDATE sources SET published = ? WHERE source = ?`),
@@ -122,6 +135,16 @@ export class RunTable {
   /** How the source was configured when `seen` was written. */
   seenShape(source: string): string | undefined {
     return this.#sql.seenShape.get(source)
+  }
+
+  setTold(source: string, told: Told): void {
+    const text = JSON.stringify(told)
+    if (text !== (this.#sql.told.get(source) ?? JSON.stringify(NOTHING_TOLD))) this.#sql.setTold.run(source, text)
+  }
+
+  told(source: string): Told {
+    const text = this.#sql.told.get(source)
+    return text === undefined ? NOTHING_TOLD : (JSON.parse(text) as Told)
   }
 
   /** Where a pull ended that found nothing new since a snapshot. */

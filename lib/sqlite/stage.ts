@@ -188,8 +188,7 @@ export class SqliteStage implements Stage {
     const { staged, lease } = this.#parts
     const { plan } = staged
     const configured = this.#settings.sources.get(lease.source)?.descriptor.options.tables
-    const { layouts, warnings } = layoutsOf(staged.tables, withTimes(configured, plan))
-    return { layouts, warnings: [...(plan.warnings ?? []), ...warnings] }
+    return layoutsOf(staged.tables, withTimes(configured, plan))
   }
 
   #isLaidOut(pointer: Pointer): boolean {

@@ -64,6 +64,7 @@ async function sync(parts: RunParts, run: RunClock): Promise<RunStatus> {
       const published = store.published(source.id)
       const plan = await source.plan({ signal, trigger: record.run.trigger, published, wantsAll })
       isChangesOnly = plan.tables.some(({ from }) => from === 'active')
+      tell(parts, plan)
       return await build(parts, run, plan)
     } catch (error) {
       const { code } = toFailure(error)
@@ -75,6 +76,10 @@ async function sync(parts: RunParts, run: RunClock): Promise<RunStatus> {
       signal.throwIfAborted()
     }
   }
+}
+
+function tell({ source, record }: RunParts, plan: Plan): void {
+  record.told({ warnings: plan.warnings ?? [], usage: source.usage?.() ?? null })
 }
 
 async function sleepBeforeRetry({ clock, signal }: RunParts, attempt: number): Promise<void> {
@@ -105,6 +110,7 @@ async function build(parts: RunParts, run: RunClock, plan: Plan | undefined): Pr
   }
   try {
     await pull(parts, run, stage)
+    tell(parts, stage.plan)
     if (!isChanged()) {
       const { cursor, shape } = stage
       stage.discard()

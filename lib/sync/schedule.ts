@@ -12,6 +12,7 @@ export interface Schedule {
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
+const DAYS_OF_MONTH = 31
 /** Nobody waits longer than this to hear that a slot has passed. */
 const MAX_LOOK_BACK_MS = 31 * 24 * 60 * MINUTE_MS
 const MAX_SLEEP_MS = 60 * MINUTE_MS
@@ -22,6 +23,34 @@ export async function createSchedule(text: string, clock: Clock): Promise<Schedu
     return { nextAt: () => undefined, isDue: () => false, follow: () => ({ [Symbol.dispose]: () => {} }) }
   const every = /^every (\d+)s$/.exec(text)
   return every === null ? await cronSchedule(text) : intervalSchedule(Number(every[1]) * 1000, clock)
+}
+
+/** How many slots a checked schedule has in a month of 31 days, about; null: none. */
+export async function slotsPerMonth(text: string): Promise<number | null> {
+  if (text === 'off') return null
+  const every = /^every (\d+)s$/.exec(text)
+  if (every !== null) return (DAYS_OF_MONTH * DAY_MS) / (Number(every[1]) * 1000)
+  const { createTask } = await import('node-cron')
+  const hits = (expression: string, from: number, stepMs: number, steps: number): number[] => {
+    const task = createTask(expression, () => {}, { timezone: 'UTC' })
+    return Array.from({ length: steps }, (_, step) => from + step * stepMs).filter((at) => task.match(new Date(at)))
+  }
+  const fields = text.trim().split(/\s+/)
+  const hasSeconds = fields.length > 5
+  // A name such as @monthly has no fields; what it means begins on the first of the month.
+  const days =
+    fields.length < 5
+      ? Array.from({ length: DAYS_OF_MONTH }, (_, day) => day * DAY_MS)
+      : hits(['0', '0', ...fields.slice(-3)].join(' '), 0, DAY_MS, DAYS_OF_MONTH)
+  const isNamed = fields.length < 5
+  // Days are alike, and so are minutes: one of each is looked at.
+  const sampled = isNamed ? days : days.slice(0, 1)
+  const minutes = sampled.flatMap((day) =>
+    hits(hasSeconds ? fields.slice(1).join(' ') : text, day, isNamed ? 60 * MINUTE_MS : MINUTE_MS, isNamed ? 24 : 1440),
+  )
+  const [first] = minutes
+  const seconds = hasSeconds && first !== undefined ? hits(text, first, 1000, 60).length : 1
+  return (isNamed ? minutes.length : days.length * minutes.length) * seconds
 }
 
 /** Slots are multiples of the interval since the epoch, so that all processes mean the same ones. */

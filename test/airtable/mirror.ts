@@ -112,6 +112,16 @@ export class Mirror implements Disposable {
     })
   }
 
+  /** One cell of a published record. */
+  cell(table: string, id: string, column: string): unknown {
+    const folder = this.directory.publisher.folders.get(ID)
+    assert.ok(folder)
+    return withSnapshot(folder.file(this.pointer.file), (db, tables) => {
+      const { sqlName } = tableNamed(tables, table)
+      return db.prepare<[string], unknown>(`SELECT "${column}" FROM "${sqlName}" WHERE id = ?`).pluck().get(id)
+    })
+  }
+
   [Symbol.dispose](): void {
     this.directory[Symbol.dispose]()
     this.#temp[Symbol.dispose]()

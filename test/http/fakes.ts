@@ -25,7 +25,7 @@ import {
   type Snapshots,
   type TableInfo,
 } from '../../lib/snapshot.ts'
-import { isActive, type Run, type SourceRecord, type Trigger } from '../../lib/sync-run.ts'
+import { isActive, NOTHING_TOLD, type Run, type SourceRecord, type Trigger } from '../../lib/sync-run.ts'
 import { encodeWatermark } from '../../lib/watermark.ts'
 import { FakeChangeLog } from './fake-change-log.ts'
 
@@ -178,7 +178,7 @@ export class FakeEngine implements Engine {
 
   constructor(sources: readonly string[]) {
     for (const source of sources)
-      this.#records.set(source, { source, state: { state: 'IDLE' }, run: null, checkedAt: null, nextRunAt: null })
+      this.#records.set(source, { source, state: { state: 'IDLE' }, run: null, checkedAt: null, nextRunAt: null, told: NOTHING_TOLD })
   }
 
   async request(source: string, trigger: Trigger): Promise<{ run: Run; joined: boolean }> {

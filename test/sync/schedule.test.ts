@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Clock } from '../../lib/base/clock.ts'
-import { createSchedule } from '../../lib/sync/schedule.ts'
+import { createSchedule, slotsPerMonth } from '../../lib/sync/schedule.ts'
 import { until } from '../support/holdfast.ts'
 import { TestClock } from '../sqlite/site.ts'
 
@@ -150,4 +150,18 @@ describe('a schedule', () => {
     )
     assert.equal(new Set(slots).size, slots.length)
   })
+})
+
+test('how often a schedule runs in a month is known beforehand', async () => {
+  const known = {
+    '0 * * * *': 744,
+    '*/5 * * * *': 8928,
+    'every 30s': 89_280,
+    '0 3 * * 1': 4,
+    '*/10 * * * * *': 267_840,
+    '@daily': 31,
+    '@hourly': 744,
+  }
+  for (const [text, slots] of Object.entries(known)) assert.equal(await slotsPerMonth(text), slots, text)
+  assert.equal(await slotsPerMonth('off'), null)
 })

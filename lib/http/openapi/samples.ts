@@ -8,6 +8,7 @@ export const SAMPLE_VALUES = {
   source: 'cities',
   table: 'cities',
   whole: 'cities',
+  base: 'cities',
   id: 'ecd130390905cf8bcf44',
   column: 'country',
   snapshot: SNAPSHOT,
@@ -26,7 +27,6 @@ export const city = {
   admin2: '',
 }
 export const cityRecord = { ...city, _id: city.id, _created_at: AT, _modified_at: AT }
-
 
 const progress = {
   phase: 'publishing',
@@ -75,6 +75,7 @@ export const source = {
   last_run: run,
   next_run_at: '2026-11-21T08:00:00.000Z',
   kept: [],
+  upstream: null,
   warnings: [],
 }
 

@@ -1,3 +1,4 @@
+import type { CallUsage } from '../../call-limiter.ts'
 import { Failure } from '../../errors.ts'
 import type { FileOffer } from '../../files.ts'
 import type { AirtableSourceOptions } from '../../settings.ts'
@@ -99,6 +100,10 @@ class AirtableSource implements Source {
       left.abort()
       await pages.return().catch(() => undefined)
     }
+  }
+
+  usage(): CallUsage {
+    return this.#client.usage
   }
 
   offers(rows: readonly { readonly table: string; readonly key: string }[], signal: AbortSignal): Promise<FileOffer[]> {

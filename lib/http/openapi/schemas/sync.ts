@@ -92,6 +92,19 @@ export const Source = named(
       kept: z
         .array(z.object({ table: z.string(), code: z.string(), message: z.string(), since: time }))
         .describe('Tables that the upstream did not give, and that stay as they were'),
+      upstream: z
+        .object({
+          month: z.string().describe('UTC'),
+          calls: count,
+          budget: count.nullable().describe('Calls a month that may be made'),
+          paused_until: time
+            .nullable()
+            .describe('Nobody calls before, since the upstream said that there were too many'),
+        })
+        .nullable()
+        .describe(
+          'What the upstream allows and what was used of it, when the last run planned; null where it does not count',
+        ),
       warnings: z.array(z.string()).describe('What a person should look at'),
     })
     .describe('What a source serves, and how syncing it goes'),
