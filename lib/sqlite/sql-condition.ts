@@ -6,7 +6,7 @@ import { decimalKey } from './sql-decimal.ts'
 import { FormulaCompiler, type RowTimes } from './sql-formula.ts'
 import { joinTerms, type Fragment, type Weighted } from './sql-fragment.ts'
 import { jsonKey } from './sql-json.ts'
-import { likePrefix, regexMatchers, likeCost } from './sql-patterns.ts'
+import { likeCost, likePrefix, RegexBudget } from './sql-patterns.ts'
 import { matchExpression, parseSearch, searchedWords, type SearchTerm } from './sql-search.ts'
 import { CHANGED_AT, POSITION, VERSION, type SqlTable } from './snapshot-schema.ts'
 
@@ -35,7 +35,6 @@ const DECIMAL = 0.5
 const PATTERN = 2
 const JSON_PARSE = 5
 const CONTAINMENT = 20
-const REGEX = 40
 /** Looks at more than the row. */
 export const SEARCH = 1e6
 
@@ -47,6 +46,7 @@ export class ConditionCompiler {
   readonly #info: TableInfo
   readonly #times: RowTimes
   readonly #changes: () => ChangeTimes
+  readonly #regexes = new RegexBudget()
 
   constructor(options: { table: SqlTable; info: TableInfo; times: RowTimes; changes: () => ChangeTimes }) {
     this.#table = options.table
@@ -179,7 +179,7 @@ export class ConditionCompiler {
         return { sql: `coalesce(${upstream}, ${changed}) > ?`, params: [condition.at], weight: PATTERN }
       }
       case 'formula':
-        return new FormulaCompiler(this.#table, this.#times).compile(condition.of)
+        return new FormulaCompiler(this.#table, this.#times, this.#regexes).compile(condition.of)
     }
   }
 
@@ -235,12 +235,7 @@ export class ConditionCompiler {
         return withValue(`hf_${test.op}(${key.sql}, ?)`, [test.value], PATTERN * likeCost(test.value))
       case 'match':
       case 'imatch':
-        // Refused here, before a row is read.
-        return withValue(
-          `hf_${test.op}(${key.sql}, ?)`,
-          [test.value],
-          REGEX * (regexMatchers[test.op](test.value).cost ?? 1),
-        )
+        return withValue(`hf_${test.op}(${key.sql}, ?)`, [test.value], this.#regexes.weigh(test.op, test.value))
       case 'cs':
       case 'cd':
       case 'ov': {

@@ -2,7 +2,7 @@ import type { Column } from '../column.ts'
 import type { Expression, FormulaOperation } from '../formula.ts'
 import { FORMULA_VALUES, type FormulaFunctionName } from './formula-values.ts'
 import { joinTerms, type Weighted } from './sql-fragment.ts'
-import { regexMatchers } from './sql-patterns.ts'
+import type { RegexBudget } from './sql-patterns.ts'
 import { CHANGED_AT, CREATED_AT, type SqlTable } from './snapshot-schema.ts'
 
 type Applied = Expression & { readonly kind: 'apply' }
@@ -13,7 +13,6 @@ const CALL = 1
 const JSON_PARSE = 5
 /** Makes a text that may be far longer than those it is made of. */
 const GROWTH = 50
-const REGEX = 40
 /** Functions take no more arguments. */
 const MAX_ARGS = 100
 
@@ -43,13 +42,15 @@ export interface RowTimes {
 export class FormulaCompiler {
   readonly #table: SqlTable
   readonly #times: RowTimes
+  readonly #regexes: RegexBudget
 
-  constructor(table: SqlTable, times: RowTimes) {
+  constructor(table: SqlTable, times: RowTimes, regexes: RegexBudget) {
     this.#table = table
     this.#times = times
+    this.#regexes = regexes
   }
 
-  /** @throws Failure `bad_filter` for a regular expression that is none */
+  /** @throws Failure `bad_filter` for a regular expression that is none, and for too many of them */
   compile(expression: Expression): Weighted {
     switch (expression.kind) {
       case 'constant':
@@ -144,7 +145,7 @@ export class FormulaCompiler {
       case 'concat':
         return concatenated(of)
       case 'regex_match':
-        return { ...call(operation, of), weight: a!.weight + REGEX * costOf(String(b!.params[0])) }
+        return { ...call(operation, of), weight: a!.weight + this.#regexes.weigh('match', String(b!.params[0])) }
       default:
         return call(operation, of)
     }
@@ -203,11 +204,6 @@ function around(before: string, part: Weighted, after: string): Weighted {
 function joined(of: Operands, operator: ' AND ' | ' OR ' | ' + '): Weighted {
   const terms = of.map(({ sql }) => `(${sql})`)
   return { sql: joinTerms(terms, operator), params: paramsOf(of), weight: weightOf(of) }
-}
-
-/** @throws Failure `bad_filter` */
-function costOf(pattern: string): number {
-  return regexMatchers.match(pattern).cost ?? 1
 }
 
 function paramsOf(of: Operands): Weighted['params'] {

@@ -1,29 +1,37 @@
 import { createRequire } from 'node:module'
 import type { RE2JS as Expressions } from 're2js'
 import { Failure } from '../errors.ts'
+import { regexSize } from '../regex-size.ts'
 
 /** A pattern that is ready to be tried on texts. */
-interface Matcher {
-  (text: string): boolean
-  /** How many times as much as a plain one it costs to be tried. */
-  readonly cost?: number
-}
+type Matcher = (text: string) => boolean
 
-const KEPT = 200
+/** Of all patterns that are kept, together: characters, and for regular expressions steps. */
+const KEPT_SIZE = 20_000
+/** What the smallest one takes. */
+const MIN_SIZE = 50
 /** Patterns as long as this cost what patterns are said to. */
 const PLAIN_LENGTH = 8
 
 /** Compiles each pattern once, and forgets the oldest. */
-function keepMatchers(compile: (pattern: string) => Matcher): (pattern: string) => Matcher {
-  const kept = new Map<string, Matcher>()
+function keepMatchers(
+  compile: (pattern: string) => Matcher,
+  sizeOf = (pattern: string) => pattern.length,
+): (pattern: string) => Matcher {
+  const kept = new Map<string, { readonly matcher: Matcher; readonly size: number }>()
+  let held = 0
   return (pattern) => {
-    let matcher = kept.get(pattern)
-    if (matcher === undefined) {
-      matcher = compile(pattern)
-      if (kept.size >= KEPT) kept.delete(kept.keys().next().value!)
-      kept.set(pattern, matcher)
+    const known = kept.get(pattern)
+    if (known !== undefined) return known.matcher
+    const added = { matcher: compile(pattern), size: MIN_SIZE + sizeOf(pattern) }
+    for (const [oldest, { size }] of kept) {
+      if (held + added.size <= KEPT_SIZE) break
+      kept.delete(oldest)
+      held -= size
     }
-    return matcher
+    kept.set(pattern, added)
+    held += added.size
+    return added.matcher
   }
 }
 
@@ -218,9 +226,7 @@ function regexMatcher(flags: 'CASE_INSENSITIVE' | null): (pattern: string) => Ma
     const { RE2JS } = library
     try {
       const compiled = RE2JS.compile(pattern, flags === null ? 0 : RE2JS.CASE_INSENSITIVE)
-      // For each place of a text, as many states as it has instructions may have to be followed.
-      const cost = Math.max(1, compiled.programSize() / PLAIN_LENGTH)
-      return Object.assign((text: string) => compiled.matcher(text).find(), { cost })
+      return (text) => compiled.matcher(text).find()
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause)
       throw new Failure(
@@ -234,6 +240,39 @@ function regexMatcher(flags: 'CASE_INSENSITIVE' | null): (pattern: string) => Ma
 
 /** Regular expressions (RE2): found anywhere in the text, in time that grows no faster than the text. */
 export const regexMatchers = {
-  match: keepMatchers(regexMatcher(null)),
-  imatch: keepMatchers(regexMatcher('CASE_INSENSITIVE')),
+  match: keepMatchers(regexMatcher(null), regexSize),
+  imatch: keepMatchers(regexMatcher('CASE_INSENSITIVE'), regexSize),
+}
+
+/** What a regular expression costs to be tried, next to a plain text. */
+const REGEX = 40
+/** Of all regular expressions of a query together, in steps: so many are compiled to see whether they are any. */
+const MAX_TRIED = 1000
+const MAX_STEPS = 10_000
+
+/** The regular expressions of one query, each of which may come to far more than it is long. */
+export class RegexBudget {
+  readonly #seen = new Set<string>()
+  #steps = 0
+
+  /**
+   * Refuses what is no regular expression before a row is read, and too much of it. Large ones are not compiled for that:
+   * it takes long, and others are answered meanwhile. Returns what trying it on one row costs.
+   *
+   * @throws Failure `bad_filter`
+   */
+  weigh(op: keyof typeof regexMatchers, pattern: string): number {
+    const steps = regexSize(pattern)
+    if (!this.#seen.has(pattern)) this.#steps += steps
+    this.#seen.add(pattern)
+    if (this.#steps > MAX_STEPS) {
+      throw new Failure(
+        'bad_filter',
+        `The regular expressions come to ${this.#steps} steps, with all that they repeat; at most ${MAX_STEPS} are taken.`,
+      )
+    }
+    if (this.#steps <= MAX_TRIED) regexMatchers[op](pattern)
+    // For each place of a text, each of its steps may have to be followed.
+    return REGEX * Math.max(1, steps / PLAIN_LENGTH)
+  }
 }

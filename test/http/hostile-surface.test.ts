@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
+import type { RE2JS as Expressions } from 're2js'
 import { doubtsAbout, type KeySpec } from '../../lib/keys.ts'
 import { Failure } from '../../lib/errors.ts'
+import { regexSize } from '../../lib/regex-size.ts'
 import { rowIdOf } from '../../lib/row-id.ts'
 import { AnswerCache } from '../../lib/http/answer-cache.ts'
 import { openSnapshot } from '../../lib/sqlite/database.ts'
@@ -561,7 +564,15 @@ describe('a request that means harm', () => {
     const { get, publish } = await serveReal(t, { queries: { readers } })
     const text = 'Lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod '.repeat(27)
     await publish(Array.from({ length: 110 }, (_, index) => ({ sku: `${index}`, text })))
-    const patterns = ['match.(?:.?){900}[0-9]$', 'imatch.(?:[a-z ]?){400}[0-9]{3}', `like.*${'_'.repeat(900)}%01*`]
+    const { RE2JS } = createRequire(import.meta.url)('re2js') as { RE2JS: typeof Expressions }
+    const compile = t.mock.method(RE2JS, 'compile')
+    const patterns = [
+      'match.' + 'b{999}'.repeat(10),
+      'imatch.' + '(?:x{30}){30}'.repeat(9),
+      'match.(?:.?){900}[0-9]$',
+      'imatch.(?:[a-z ]?){400}[0-9]{3}',
+      `like.*${'_'.repeat(900)}%01*`,
+    ]
     for (const [index, pattern] of patterns.entries()) {
       const response = await get(
         `/rest/v1/wares?select=sku&text=${encodeURIComponent(pattern).replace('%2501', '%01')}`,
@@ -569,5 +580,10 @@ describe('a request that means harm', () => {
       await response.arrayBuffer()
       assert.equal(left.length, index + 1, pattern)
     }
+    // Seeing whether it is one takes as long as it is large.
+    for (const { arguments: [regex] } of compile.mock.calls) assert.ok(regexSize(regex) <= 1000, regex) // prettier-ignore
+    const beyond = await get(`/rest/v1/wares?text=${patterns[0]}&text=${patterns[1]}`)
+    assert.equal(beyond.status, 400)
+    assert.match(((await beyond.json()) as { message: string }).message, /\d+ steps/)
   })
 })
