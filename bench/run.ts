@@ -15,6 +15,7 @@ import { nginxVersion } from './lib/nginx.ts'
 import { endAll } from './lib/processes.ts'
 import { Skipped, type Outcome, type Row } from './lib/row.ts'
 import { renderNotes, renderTable, replaceBlock } from './lib/table.ts'
+import { rows as airtable } from './rows/airtable.ts'
 import { rows as conditional } from './rows/conditional.ts'
 import { rows as duringSync } from './rows/during-sync.ts'
 import { rows as fullBody } from './rows/full-body.ts'
@@ -36,6 +37,7 @@ const ROWS: readonly Row[] = [
   subscribers,
   syncFromFile,
   publish,
+  airtable,
   start,
 ].flat()
 const ROW_MS = 180_000

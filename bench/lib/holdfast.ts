@@ -50,18 +50,20 @@ export class Mirror {
   readonly folder: string
   readonly files: readonly MirrorFile[]
 
-  constructor(folder: string, files: readonly MirrorFile[]) {
+  /** `others`: sources that are no files, as lines of the configuration by their names. */
+  constructor(folder: string, files: readonly MirrorFile[], others: Readonly<Record<string, string>> = {}) {
     this.folder = folder
     this.files = files
     mkdirSync(folder, { recursive: true })
     const sources = files.map(
       ({ source, path, key, tables }) => `    ${source}: file(${JSON.stringify({ path, key, tables })}),`,
     )
+    sources.push(...Object.entries(others).map(([source, line]) => `    ${source}: ${line},`))
     const library = JSON.stringify(join(REPOSITORY, 'lib/index.ts'))
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
     writeFileSync(
       join(folder, 'holdfast.config.ts'),
-      `import { defineConfig, file } from ${library}\n\nexport default defineConfig({\n  sources: {\n${sources.join('\n')}\n  },\n})\n`,
+      `import { airtable, defineConfig, file } from ${library}\n\nexport default defineConfig({\n  sources: {\n${sources.join('\n')}\n  },\n})\n`,
     )
   }
 
@@ -71,7 +73,7 @@ export class Mirror {
 
   /** Starts `server.ts`; `await using` stops it. Does not wait for an answer. */
   async spawnServer(env: Readonly<Record<string, string>> = {}): Promise<Server> {
-    const port = await freePort()
+    const port = Number(env['PORT'] ?? (await freePort()))
     const running = this.#spawn('server.ts', [], { ...env, PORT: String(port) })
     return new Server(running, port)
   }
