@@ -16,7 +16,7 @@ export type FormulaNode = { readonly at: number; readonly depth: number } & (
 const COMPARING = ['!=', '<=', '>=', '=', '<', '>'] as const
 export type FormulaSign = (typeof COMPARING)[number] | '&' | '+' | '-' | '*' | '/' | 'negate'
 
-export const MAX_FORMULA_LENGTH = 60_000
+const MAX_LENGTH = 60_000
 const MAX_NODES = 2000
 const MAX_DEPTH = 60
 
@@ -34,8 +34,8 @@ const ESCAPED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
  */
 export function parseFormula(parameter: string, text: string): FormulaNode {
   const source = new GrammarText(parameter, text)
-  if (text.length > MAX_FORMULA_LENGTH) {
-    throw source.exceeds(`a formula has at most ${MAX_FORMULA_LENGTH} characters, and this one ${text.length}`)
+  if (text.length > MAX_LENGTH) {
+    throw source.exceeds(`a formula has at most ${MAX_LENGTH} characters, and this one ${text.length}`)
   }
   return new Parser(source).whole()
 }
@@ -103,7 +103,11 @@ class Parser {
       return inside
     }
     const digits = source.match(NUMBER)
-    if (digits !== '') return this.#count({ kind: 'number', value: Number(digits), at, depth: 1 })
+    if (digits !== '') {
+      const value = Number(digits)
+      if (!Number.isFinite(value)) throw source.exceeds('a number has a place among those of 64 bits')
+      return this.#count({ kind: 'number', value, at, depth: 1 })
+    }
     if (source.sees('"') || source.sees("'")) {
       const quoted = source.match(TEXT)
       if (quoted === '') throw source.fail('a text that ends with the quote it began with')

@@ -249,6 +249,7 @@ describe('a formula that cannot be used', () => {
       ['1' + '+1'.repeat(500), 'bad_filter', /60 things are nested/],
       [`OR(${'1,'.repeat(3000)}1)`, 'bad_filter', /2000 parts/],
       [`'${'a'.repeat(60_000)}'`, 'bad_filter', /60000 characters/],
+      ['1e400', 'bad_filter', /among those of 64 bits/],
       [`SUM(${'1,'.repeat(100)}1)`, 'bad_filter', /takes 1 to 100 arguments/],
     ]
     for (const [formula, code, says, position] of cases) {

@@ -5,7 +5,14 @@ const NAMES = ['name', 'text', 'filename', 'value', 'label', 'email', 'id'] as c
 export function elementsOf(json: string): unknown[] {
   if (json === '') return []
   const value = JSON.parse(json) as unknown
-  return (Array.isArray(value) ? (value as unknown[]) : [value]).filter((one) => one !== null && one !== '')
+  return (Array.isArray(value) ? (value as unknown[]) : [value]).filter((one) => !isEmpty(one))
+}
+
+/** Also what Airtable writes in the place of a cell that could not be computed. */
+function isEmpty(element: unknown): boolean {
+  if (typeof element !== 'object' || element === null) return element === null || element === ''
+  const [name, ...others] = Object.keys(element)
+  return others.length === 0 && (name === 'error' || name === 'specialValue')
 }
 
 /** An element as a text: a collaborator by name, a file by the name it has. */
