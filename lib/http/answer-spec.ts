@@ -10,6 +10,8 @@ export interface AnswerSpec {
   readonly query: ResolvedQuery
   /** All that makes bytes differ and is not in the URL or in `Accept`, `Prefer` and `Range`; empty where there is nothing. */
   readonly variant: string
+  /** The same request may find something else a moment later, or the URL does not say all: nobody keeps the answer. */
+  readonly isMomentary?: true
   write(answer: Answer): {
     readonly status: number
     readonly headers: readonly string[]

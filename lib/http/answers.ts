@@ -98,18 +98,19 @@ export class Answers implements AnswerSender {
     if (accepted.length === 0) throw nothingAccepted()
     const key = cacheKey(spec.principal, exchange.request)
     const stem = tagStem(pointer, key, spec)
-    const condition = exchange.header('if-none-match')
+    const isKept = spec.isMomentary !== true
+    const condition = isKept ? exchange.header('if-none-match') : undefined
     const known = accepted.find((coding) => matchesTag(condition, tagOf(stem, coding)))
     const freshness = () => freshnessHeaders(pointer, record, clock.now())
     if (known && condition?.trim() !== '*') {
       return exchange.empty(304, ['ETag', tagOf(stem, known), ...validators(pointer, spec.principal), ...freshness()])
     }
-    const cached = isActive ? this.cache.get(key) : undefined
+    const cached = isActive && isKept ? this.cache.get(key) : undefined
     const answer = cached?.pointer === pointer ? cached : await this.#ask(exchange, spec, stem)
     const coding = codingOf(answer, accepted) ?? 'identity'
     let body = answer.bodies.get(coding)
     if (!body) answer.bodies.set(coding, (body = await compress(coding, answer.bodies.get('identity')!)))
-    if (isActive) this.cache.set(key, answer)
+    if (isActive && isKept) this.cache.set(key, answer)
     if (exchange.response.destroyed) return
     if (matchesTag(condition, tagOf(stem, coding))) {
       return exchange.empty(304, ['ETag', tagOf(stem, coding), ...answer.headers, ...freshness()])
@@ -118,8 +119,7 @@ export class Answers implements AnswerSender {
       answer.status,
       [
         ...answer.headers,
-        'ETag',
-        tagOf(stem, coding),
+        ...(isKept ? ['ETag', tagOf(stem, coding)] : []),
         ...freshness(),
         ...(coding === 'identity' ? [] : ['Content-Encoding', coding]),
       ],

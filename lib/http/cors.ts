@@ -2,10 +2,11 @@ import type { IncomingMessage } from 'node:http'
 
 const ALLOWED =
   'X-API-Key, Authorization, Content-Type, If-None-Match, Prefer, Range, Range-Unit, If-Range, Accept, Accept-Profile, ' +
-  'Content-Profile, X-Client-Info, X-Retry-Count, apikey, Last-Event-ID, Cache-Control'
+  'Content-Profile, X-Client-Info, X-Retry-Count, apikey, Last-Event-ID, Cache-Control, ' +
+  'X-API-Version, X-Airtable-Application-Id, X-Airtable-User-Agent'
 const EXPOSED =
   'ETag, Link, Age, Cache-Status, RateLimit, RateLimit-Policy, Retry-After, Snapshot-Id, Snapshot-Digest, Content-Range, ' +
-  'Location, Repr-Digest, Row-Count, Total-Count, X-Request-Id, Preference-Applied'
+  'Location, Repr-Digest, Row-Count, Total-Count, X-Request-Id, Preference-Applied, View-Applied'
 const MAX_AGE_S = 600
 const NONE: readonly string[] = []
 

@@ -76,7 +76,8 @@ export function badParameter(parameter: string, expected: string): Failure {
   return new Failure('bad_parameter', `The parameter ${parameter} must be given ${expected}.`, { facts: { parameter } })
 }
 
-function unknownParameter(name: string, known: readonly string[]): Failure {
+/** A parameter that there is not; where it looks like a key, what to do with that. */
+export function unknownParameter(name: string, known: readonly string[]): Failure {
   const list = known.length === 0 ? 'This route takes no parameters.' : `Known here: ${known.join(', ')}.`
   const advice = KEY_NAMES.test(name)
     ? 'A key does not belong into a URL, where logs would keep it: send it as X-API-Key or Authorization: Bearer. '

@@ -29,10 +29,10 @@ export interface Route {
   /** The parameters of its query string. */
   readonly parameters: Readonly<Record<string, ParameterRule>>
   /**
-   * What becomes of parameters that are not declared: refused by the dispatcher, or left to the route, which takes
-   * them for filters by column. A route that needs no key does not look at its query.
+   * What becomes of parameters that are not declared: refused by the dispatcher, or left to the route, which takes them
+   * for filters by column, or reads the whole query by itself. A route that needs no key does not look at its query.
    */
-  readonly others: 'refused' | 'filters'
+  readonly others: 'refused' | 'filters' | 'read'
   /**
    * What the route does about what a key may not see. `whole`: it shows things as they are, so a restricted key gets
    * 403. `tables`: it leaves out, or does not know, sources and tables that the key does not see; a key with hidden

@@ -17,7 +17,7 @@ import { Connections } from './connections.ts'
 import type { Context, HttpSettings } from './context.ts'
 import { Exchange } from './exchange.ts'
 import { FetchData } from './fetch-data.ts'
-import type { KeyCheck } from '../access.ts'
+import type { KeyCheck, Principal } from '../access.ts'
 import type { KeyStore, TicketStore } from '../keys.ts'
 import { createCors } from './cors.ts'
 import { Gate } from './gate.ts'
@@ -55,8 +55,13 @@ import { securityHeaders } from './security-headers.ts'
 import { SlowQueries } from './slow-queries.ts'
 import { SourceFeed } from './source-feed.ts'
 import { Streams } from './streams.ts'
+import { Iterations } from './v0/iterations.ts'
+import { airtableProblemOf } from './v0/problem.ts'
+import { airtableRoutes } from './v0/routes.ts'
 
 const MAX_URL_BYTES = 8 * 1024
+/** Airtable's clients put formulas into URLs as long as this before they send them another way. */
+const MAX_AIRTABLE_URL_BYTES = 16_000
 /** Above the limit of the URL, so that a URL can be told from headers as the one that is too long. */
 const MAX_HEADER_BYTES = 24 * 1024
 /** A client that takes or sends nothing for so long is let go; event streams have a heartbeat. */
@@ -128,6 +133,8 @@ export function createHttp(parts: HttpParts): Http {
   const fetchData = new FetchData(context)
   const answers = new Answers(context)
   const tables = new Tables(context, answers)
+  const iterations = new Iterations(snapshots)
+  const airtable = airtableRoutes(context, answers, iterations)
   const health = createHealth(context)
   const routes: Route[] = [
     ...healthRoutes(context, health),
@@ -138,6 +145,7 @@ export function createHttp(parts: HttpParts): Http {
     ...attachmentRoutes(context),
     ...tableRoutes(context, tables),
     ...restRoutes(context, answers),
+    ...airtable.routes,
     ...schemaRoutes(context),
     ...statsRoutes(context, { connections: () => connections.size, answers: answers.cache }),
     ...changesRoutes(new Changes(context, context.changeHub)),
@@ -155,9 +163,11 @@ export function createHttp(parts: HttpParts): Http {
 
   function exchangeOf(request: IncomingMessage, response: ServerResponse): Exchange {
     const { path, query } = splitUrl(request.url!)
-    const headers = [...constantHeaders, ...cors.of(request)]
-    const id = nextRequestId(request)
-    return new Exchange({ request, response, id, path, query, constantHeaders: headers, log, held: context.held })
+    const facts = { request, response, id: nextRequestId(request), path, query, log, held: context.held }
+    const exchange = new Exchange({ ...facts, constantHeaders: [...constantHeaders, ...cors.of(request)] })
+    // Also where there is no such route.
+    if (path.startsWith('/v0/')) exchange.problemOf = airtableProblemOf
+    return exchange
   }
 
   function handle(request: IncomingMessage, response: ServerResponse): void {
@@ -177,6 +187,11 @@ export function createHttp(parts: HttpParts): Http {
         if (answers.answerHot(request, response, (principal) => tables.hotRecord(principal, path, query))) return
       }
       if (path.startsWith('/rest/v1/') && answers.answerHot(request, response)) return
+      if (path.startsWith('/v0/')) {
+        iterations.asked()
+        const make = (principal: Principal) => airtable.records.hotRecord(principal, path, query)
+        if (answers.answerHot(request, response, make)) return
+      }
     } else if (method === 'OPTIONS' && url === '*') {
       return exchangeOf(request, response).empty(204, ['Allow', 'GET, HEAD, POST, OPTIONS'])
     }
@@ -222,6 +237,7 @@ export function createHttp(parts: HttpParts): Http {
     whileOpen.abort()
     publishes[Symbol.dispose]()
     context.changeHub.stop()
+    iterations[Symbol.dispose]()
   })
 
   let drained: Promise<void> | undefined
@@ -244,9 +260,10 @@ export function createHttp(parts: HttpParts): Http {
 
 /** What no route needs to look at. */
 function refuse(request: IncomingMessage, url: string): Failure | undefined {
-  if (url.length > MAX_URL_BYTES) {
-    return new Failure('uri_too_long', `The request target is longer than ${MAX_URL_BYTES} bytes.`, {
-      facts: { max_bytes: MAX_URL_BYTES },
+  const maxBytes = url.startsWith('/v0/') ? MAX_AIRTABLE_URL_BYTES : MAX_URL_BYTES
+  if (url.length > maxBytes) {
+    return new Failure('uri_too_long', `The request target is longer than ${maxBytes} bytes.`, {
+      facts: { max_bytes: maxBytes },
     })
   }
   if (url[0] !== '/' && url !== '*') return new Failure('bad_request', 'The request target must be a path.')

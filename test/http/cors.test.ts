@@ -72,8 +72,12 @@ describe('pages of other origins', () => {
     for (const name of ['x-api-key', 'authorization', 'apikey', 'content-type', 'if-none-match', 'last-event-id']) {
       assert.ok(names.includes(name), name)
     }
-    // What postgrest-js and downloads in parts send: a retry that fails its preflight hides what it was to be told.
+    // What Airtable's client, postgrest-js and downloads in parts send: a retry that fails its preflight hides what it was
+    // to be told.
     for (const name of [
+      'x-api-version',
+      'x-airtable-application-id',
+      'x-airtable-user-agent',
       'accept-profile',
       'content-profile',
       'prefer',

@@ -61,6 +61,7 @@ export interface UpstreamTable {
   readonly expectedRows?: number
   readonly origin?: TableOrigin
   readonly fileColumns?: readonly string[]
+  readonly times?: { readonly created?: string; readonly modified?: string }
   readonly columns: readonly string[]
   readonly rows: readonly (readonly Value[])[]
 }

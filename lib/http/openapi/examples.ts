@@ -1,8 +1,7 @@
 import { isRestricted, type Principal } from '../../access.ts'
-import { FAILURES } from '../../errors.ts'
 import type { Route } from '../route.ts'
 import type { NamedExample, RequestExample } from './document-types.ts'
-import { problemType } from './failure-responses.ts'
+import { failureStatus, problemType } from './failure-responses.ts'
 import type { ExampleDoc } from './route-doc.ts'
 
 /** What names in braces stand for; a name without a value is one that there is nothing for. */
@@ -23,7 +22,7 @@ export function requestExamples(
     const { summary, headers, failure } = example
     const type = failure
       ? problemType(route)
-      : statusOf(example) === 307
+      : statusOf(example, route) === 307
         ? undefined
         : (example.type ?? 'application/json')
     return [
@@ -33,7 +32,7 @@ export function requestExamples(
         path,
         ...(headers && { headers }),
         ...(body !== NO_BODY && { body }),
-        status: statusOf(example),
+        status: statusOf(example, route),
         ...(type !== undefined && { type }),
         ...(failure && { failure }),
       },
@@ -50,7 +49,7 @@ export function answerExamples(
     (example) =>
       !example.failure &&
       example.answer !== undefined &&
-      statusOf(example) === wanted.status &&
+      (example.status ?? OK) === wanted.status &&
       (example.type ?? 'application/json') === wanted.type,
   )
   return Object.fromEntries(fitting.map(({ summary, answer }) => [slug(summary), { summary, value: answer }]))
@@ -66,8 +65,10 @@ export function bodyExamples(examples: readonly ExampleDoc[], values: Values): R
 }
 
 /** An example that says nothing else shows what a route does when all is well. */
-function statusOf({ status = 200, failure }: ExampleDoc): number {
-  return failure ? FAILURES[failure].status : status
+const OK = 200
+
+function statusOf({ status = OK, failure }: ExampleDoc, route: Route): number {
+  return failure ? failureStatus(route, failure) : status
 }
 
 /** Whether a key comes past the gate; what it finds behind it is another question. */

@@ -1,10 +1,12 @@
 import { Failure, FAILURES, type FailureCode } from '../../errors.ts'
 import { problemOf } from '../problem.ts'
 import type { Route } from '../route.ts'
+import { airtableProblemOf } from '../v0/problem.ts'
 import { refTo } from './components.ts'
 import type { MediaType, Reference, Response } from './document-types.ts'
 import { headerRefs, type HeaderName } from './headers.ts'
 import type { RouteDoc } from './route-doc.ts'
+import { AirtableProblem } from './schemas/airtable.ts'
 import { Problem, RestProblem } from './schemas/problem.ts'
 
 const REQUEST = 'bq3jbuQn-0'
@@ -15,15 +17,20 @@ export class FailureResponses {
 
   /** All failures that a route can answer with, by status. */
   of(route: Route, doc: RouteDoc): Record<string, Reference> {
-    const byStatus = Map.groupBy(codesOf(route, doc), (code) => FAILURES[code].status)
+    const byStatus = Map.groupBy(codesOf(route, doc), (code) => failureStatus(route, code))
     return Object.fromEntries([...byStatus].map(([status, codes]) => [String(status), this.#refTo(codes, route)]))
   }
 
   #refTo(codes: readonly FailureCode[], { problemOf: write }: Route): Reference {
-    const name = `${write ? 'rest.' : ''}${codes.join('.')}`
+    const name = `${write ? `${write === airtableProblemOf ? 'v0' : 'rest'}.` : ''}${codes.join('.')}`
     this.components[name] ??= responseOf(codes, write)
     return { $ref: `#/components/responses/${name}` }
   }
+}
+
+/** What a route answers a failure with. */
+export function failureStatus({ problemOf: write = problemOf }: Pick<Route, 'problemOf'>, code: FailureCode): number {
+  return write(new Failure(code, ''), REQUEST).status
 }
 
 /** How a route writes its failures down. */
@@ -52,7 +59,8 @@ function responseOf(codes: readonly FailureCode[], write: Route['problemOf']): R
     const { body } = (write ?? problemOf)(new Failure(code, `${title}.`), REQUEST)
     return [code, { summary: title, value: JSON.parse(body) as unknown }] as const
   })
-  const media: MediaType = { schema: refTo(write ? RestProblem : Problem), examples: Object.fromEntries(examples) }
+  const schema = write === airtableProblemOf ? AirtableProblem : write ? RestProblem : Problem
+  const media: MediaType = { schema: refTo(schema), examples: Object.fromEntries(examples) }
   const headers: HeaderName[] = ['X-Request-Id']
   if (codes.some((code) => FAILURES[code].status === 401)) headers.push('WWW-Authenticate')
   if (codes.every((code) => FAILURES[code].retry && [409, 429, 503].includes(FAILURES[code].status)))

@@ -56,6 +56,11 @@ export const HEADERS = {
     type: 'string',
     isAlways: false,
   },
+  'View-Applied': {
+    description: '`false` where a view was named whose filter and order are not known here',
+    type: 'string',
+    isAlways: false,
+  },
   Location: { description: 'Where to go on', type: 'string', isAlways: true },
   'Retry-After': { description: 'Seconds to wait before asking again', type: 'integer', isAlways: true },
   'Repr-Digest': { description: 'SHA-256 of the whole file (RFC 9530)', type: 'string', isAlways: true },

@@ -29,6 +29,7 @@ export async function readLive(context: LiveContext, principal: Principal): Prom
     source,
     table: first?.name,
     whole: whole?.name,
+    base: first?.source,
     id,
     column: columnOf(tables[0]),
     snapshot: whole?.mounted.pointer.snapshot,

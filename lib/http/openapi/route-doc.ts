@@ -6,6 +6,7 @@ import type { HeaderName } from './headers.ts'
 /** Groups of routes, in the order in which they are told of. */
 export const TAGS = {
   Tables: 'Rows of the mirrored tables: as records, in PostgREST’s grammar, or all at once.',
+  Airtable: 'Any source as a base, the way Airtable’s own clients read.',
   Changes: 'What changed, in order: to keep a copy current without fetching tables again.',
   Attachments: 'The files that rows speak of: mirrored, under URLs that stay.',
   Exports: 'Whole tables and snapshots as files that never change.',

@@ -43,7 +43,9 @@ export function describeTables(
   const paths: Record<string, PathItem> = {}
   const schemas: Record<string, JsonSchema> = {}
   const reserved = new Set(
-    routes.flatMap(({ path, parameters }) => (path.endsWith('/:table') ? Object.keys(parameters) : [])),
+    routes.flatMap(({ path, others, parameters }) =>
+      others === 'filters' && path.endsWith('/:table') ? Object.keys(parameters) : [],
+    ),
   )
   for (const [index, table] of tables.entries()) {
     const component = names[index]!

@@ -8,13 +8,14 @@ const GROUPS: readonly (readonly [name: string, paths: RegExp])[] = [
   ['Attachments', /^\/api\/attachments/],
   ['Exports', /^\/api\/(?:exports|tables\/:table\/export)/],
   ['Tables', /^\/(?:api\/tables|fetch-data|rest\/)/],
+  ['Airtable', /^\/v0\//],
   ['Changes', /^\/api\/changes/],
   ['Schema', /^\/api\/(?:types|mappings|stats)/],
   ['Sync', /^\/(?:refresh|webhooks|api\/(?:refresh|sources|runs))/],
   ['Keys', /^\/api\/(?:keys|tickets)/],
   ['Operation', /^/],
 ]
-const ORDER = ['Tables', 'Changes', 'Attachments', 'Exports', 'Schema', 'Sync', 'Keys', 'Operation']
+const ORDER = ['Tables', 'Airtable', 'Changes', 'Attachments', 'Exports', 'Schema', 'Sync', 'Keys', 'Operation']
 
 const STYLE = `
   :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent) }

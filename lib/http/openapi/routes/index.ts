@@ -1,4 +1,5 @@
 import type { RouteDocs } from '../route-doc.ts'
+import { AIRTABLE_DOCS } from './airtable.ts'
 import { ATTACHMENT_DOCS } from './attachments.ts'
 import { CHANGE_DOCS } from './changes.ts'
 import { EXPORT_DOCS } from './exports.ts'
@@ -13,6 +14,7 @@ import { TABLE_DOCS } from './tables.ts'
 export const ROUTE_DOCS: RouteDocs = {
   ...TABLE_DOCS,
   ...REST_DOCS,
+  ...AIRTABLE_DOCS,
   ...CHANGE_DOCS,
   ...ATTACHMENT_DOCS,
   ...EXPORT_DOCS,
