@@ -94,18 +94,20 @@ export class AirtableClient {
    * reason
    */
   async call(call: Call, options: CallOptions): Promise<NonNullable<Answer['body']>> {
-    const patienceMs = Math.min(options.patienceMs ?? Infinity, this.#limits.patienceMs)
-    const startedAt = this.#clock.monotonic()
+    const { attempts, penalties } = this.#limits
+    const endAt = this.#clock.monotonic() + Math.min(options.patienceMs ?? Infinity, this.#limits.patienceMs)
+    const leftMs = () => Math.max(0, endAt - this.#clock.monotonic())
     for (const tries = { failed: 0, penalties: 0 }; ;) {
       options.signal.throwIfAborted()
-      const leftMs = patienceMs - (this.#clock.monotonic() - startedAt)
-      const trouble = await this.#try(call, options.signal, Math.max(0, leftMs))
+      const trouble = await this.#try(call, options.signal, leftMs())
       if ('body' in trouble) return trouble.body
-      const count = trouble.kind === 'too many' ? (tries.penalties += 1) : (tries.failed += 1)
-      const most = trouble.kind === 'too many' ? this.#limits.penalties : this.#limits.attempts
-      const isOver = this.#clock.monotonic() - startedAt >= patienceMs || (options.isOnce && trouble.kind === 'later')
-      if (trouble.kind === 'final' || count >= most || isOver) throw this.#failure(trouble, options.doing)
-      await this.#wait(trouble, tries.failed, options.signal)
+      const isPenalty = trouble.kind === 'too many'
+      const isLast = isPenalty ? (tries.penalties += 1) >= penalties : (tries.failed += 1) >= attempts
+      const isUnclear = options.isOnce === true && trouble.kind === 'later'
+      if (trouble.kind === 'final' || isLast || isUnclear) throw this.#failure(trouble, options.doing)
+      await this.#clock.sleep(Math.min(leftMs(), this.#pauseAfter(trouble, tries.failed)), options.signal)
+      options.signal.throwIfAborted()
+      if (leftMs() === 0) throw this.#failure(trouble, options.doing)
     }
   }
 
@@ -118,7 +120,8 @@ export class AirtableClient {
     try {
       const answer = await this.#send(call, signal, leftMs)
       const date = Date.parse(answer.headers.date ?? '')
-      if (!Number.isNaN(date)) this.#upstreamNow = date
+      // What is no JSON comes from something in between.
+      if (answer.body !== undefined && !Number.isNaN(date)) this.#upstreamNow = date
       const isGood = answer.status >= 200 && answer.status < 300
       if (isGood && answer.body !== undefined) return { body: answer.body }
       return { ...troubleOf(answer), retryAfterMs: retryAfterOf(answer) }
@@ -130,6 +133,10 @@ export class AirtableClient {
   }
 
   async #send(call: Call, signal: AbortSignal, leftMs: number): Promise<Answer> {
+    const { pausedUntil } = this.usage
+    // A connection would not stay open for so long.
+    if (pausedUntil !== null) await this.#clock.sleep(Math.min(leftMs, pausedUntil - this.#clock.now()), signal)
+    signal.throwIfAborted()
     const over = new AbortController()
     await using exchange = this.#connect(call)
     const stop = () => exchange.end('the run ended')
@@ -167,15 +174,16 @@ export class AirtableClient {
     }
   }
 
-  /** Before the next attempt. Who was told that there were too many waits in the limiter, with all others. */
-  async #wait({ kind, retryAfterMs }: SentTrouble, failed: number, signal: AbortSignal): Promise<void> {
+  /** How long to wait before the next attempt. Where there were too many, nobody else calls either. */
+  #pauseAfter({ kind, retryAfterMs }: SentTrouble, failed: number): number {
     const { penaltyMs, backoffMs, maxBackoffMs } = this.#limits
     if (kind === 'too many') {
-      this.#limiter.pause(retryAfterMs ?? penaltyMs)
-      return
+      const pauseMs = retryAfterMs ?? penaltyMs
+      this.#limiter.pause(pauseMs)
+      return pauseMs
     }
     const ms = Math.round(Math.min(maxBackoffMs, backoffMs * 2 ** (failed - 1)) * (0.5 + Math.random() / 2))
-    await this.#clock.sleep(Math.max(ms, Math.min(retryAfterMs ?? 0, penaltyMs)), signal)
+    return Math.max(ms, Math.min(retryAfterMs ?? 0, penaltyMs))
   }
 
   #failure(trouble: Trouble, doing: string): Failure {

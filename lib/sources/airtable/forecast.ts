@@ -35,6 +35,13 @@ export function monthlyCalls(consumption: Consumption): number {
   return (runs - Math.min(runs, sweeps)) * runCalls(consumption) + sweeps * sweepCalls(consumption)
 }
 
+/** Calls that following changes takes for the rest of a month (UTC), where the schedule is known. Epoch milliseconds. */
+export function reservedCalls(consumption: Consumption, now: number): number {
+  const date = new Date(now)
+  const endsAt = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1)
+  return Math.ceil(((consumption.runsPerMonth ?? 0) * runCalls(consumption) * (endsAt - now)) / MONTH_MS)
+}
+
 /** Says beforehand that a month will not do; undefined where it will. */
 export function budgetWarning(consumption: Consumption, callsPerMonth: number): string | undefined {
   const calls = monthlyCalls(consumption)

@@ -17,6 +17,8 @@ export interface Situation {
   readonly sweepEveryMs: number
   readonly usage: CallUsage
   readonly sweepCalls: number
+  /** Calls that looking for changes will take until the month ends. */
+  readonly reservedCalls: number
 }
 
 export interface Rung {
@@ -46,8 +48,10 @@ export function rungFor(situation: Situation): Rung {
 }
 
 /** A sweep that is only due can wait for the next month; one that is needed is begun, and goes on there. */
-function budgetAgainst({ usage, sweepCalls }: Situation): string | undefined {
+function budgetAgainst({ usage, sweepCalls, reservedCalls }: Situation): string | undefined {
   const { month, calls, budget } = usage
-  if (budget === null || budget - calls >= sweepCalls) return undefined
-  return `Reading all records again is put off until the month ends: it takes about ${sweepCalls} calls, and ${Math.max(0, budget - calls)} of ${budget} are left in ${month}. Until then, deletions and computed cells can be missing.`
+  if (budget === null) return undefined
+  const left = Math.max(0, budget - calls)
+  if (left - reservedCalls >= sweepCalls) return undefined
+  return `Reading all records again is put off: it takes about ${sweepCalls} calls, and of ${budget} in ${month}, ${left} are left and about ${reservedCalls} are needed to follow changes. Until then, deletions and computed cells can be missing.`
 }

@@ -43,7 +43,17 @@ export function batchIn(answer: Members, from: number): Batch {
     if (payload['error'] === true) gap = `the webhook ended (${String(payload['code']).slice(0, 60)})`
     changesSchema = readPayload(payload, touched) || changesSchema
   }
-  return { from, next, hasMore: mightHaveMore === true, gap, touched, changesSchema }
+  return { from, next, hasMore: mightHaveMore === true && payloads.length > 0, gap, touched, changesSchema }
+}
+
+/** What two pages of payloads come to, one after the other. */
+export function joined(first: Batch, second: Batch): Batch {
+  const touched = new Map<string, Touched>()
+  for (const batch of [first, second]) {
+    for (const [table, { changed, deleted }] of batch.touched) touch(touched, table, changed, deleted)
+  }
+  const changesSchema = first.changesSchema || second.changesSchema
+  return { ...second, from: first.from, gap: first.gap ?? second.gap, touched, changesSchema }
 }
 
 /** Adds what a payload says; true if it is about tables or fields. */
@@ -77,8 +87,8 @@ const SCHEMA_PARTS = [
 function touch(
   touched: Map<string, Touched>,
   table: string,
-  changed: readonly string[],
-  deleted: readonly string[],
+  changed: Iterable<string>,
+  deleted: Iterable<string>,
 ): void {
   const known = touched.get(table) ?? { changed: new Set(), deleted: new Set() }
   touched.set(table, known)

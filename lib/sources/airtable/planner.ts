@@ -3,7 +3,7 @@ import type { AirtableSourceOptions } from '../../settings.ts'
 import type { Plan, PlanOptions, Published } from '../../source.ts'
 import type { AirtableClient } from './client.ts'
 import { followAnew, followingOf, NOT_FOLLOWED } from './following.ts'
-import { budgetWarning, sweepCalls, type Consumption } from './forecast.ts'
+import { budgetWarning, reservedCalls, sweepCalls, type Consumption } from './forecast.ts'
 import { rungFor } from './ladder.ts'
 import type { Batch } from './payloads.ts'
 import { planTables, tablesAsPublished, type PlannedTables } from './plan-tables.ts'
@@ -67,6 +67,7 @@ export async function planPull(
     sweepEveryMs,
     usage: client.usage,
     sweepCalls: sweepCalls(consumption),
+    reservedCalls: reservedCalls(consumption, client.upstreamNow),
   })
   if (rung.isSweep) {
     described ??= await fetchTables(client, baseId, call)

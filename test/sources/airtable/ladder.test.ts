@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import {
   budgetWarning,
   monthlyCalls,
+  reservedCalls,
   runCalls,
   sweepCalls,
   type Consumption,
@@ -34,6 +35,7 @@ const SITUATION: Situation = {
   sweepEveryMs: DAY_MS,
   usage: { month: '2026-07', calls: 0, budget: null, pausedUntil: null },
   sweepCalls: 503,
+  reservedCalls: 0,
 }
 const rung = (change: Partial<Situation>) => rungFor({ ...SITUATION, ...change })
 const isSweep = (change: Partial<Situation>) => rung(change).isSweep
@@ -59,8 +61,9 @@ describe('the ladder', () => {
     const usage = { ...SITUATION.usage, budget: 100_000, calls: 99_498 }
     const { isSweep: isSwept, warnings } = rung({ known, usage })
     assert.equal(isSwept, false)
-    assert.match(warnings.join(), /put off.*503 calls.*502 of 100000/)
+    assert.match(warnings.join(), /put off.*503 calls.*100000 in 2026-07, 502 are left/)
     assert.ok(isSweep({ known, usage: { ...usage, calls: 99_497 } }))
+    assert.ok(!isSweep({ known, usage: { ...usage, calls: 99_497 }, reservedCalls: 1 }), 'changes go before')
   })
 
   test('does not have what is needed wait', () => {
@@ -87,6 +90,14 @@ describe('the forecast', () => {
     assert.equal(sweepCalls({ records: [0, 1, 100, 101], mode: 'webhook' }), 1 + 1 + 1 + 2 + 3)
     assert.equal(runCalls({ records: [5, 5, 5], mode: 'polling' }), 4)
     assert.equal(runCalls({ records: [5, 5, 5], mode: 'webhook' }), 3)
+  })
+
+  test('reserves what changes take until the month ends', () => {
+    const half = { ...hourly, runsPerMonth: 744 }
+    assert.equal(reservedCalls(half, Date.UTC(2026, 6, 1)), 744 * 2)
+    assert.equal(reservedCalls(half, Date.UTC(2026, 6, 31, 23)), 2)
+    assert.equal(reservedCalls(half, Date.UTC(2026, 11, 16, 12)), 744)
+    assert.equal(reservedCalls({ ...half, runsPerMonth: null }, Date.UTC(2026, 6, 1)), 0)
   })
 
   test('says that hourly runs over 50,000 records fit into 100,000 calls', () => {

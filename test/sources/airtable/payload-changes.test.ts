@@ -75,7 +75,7 @@ describe('changes that a webhook heard of', () => {
     await sync()
     const seen = calls()
     assert.equal(seen.filter((call) => call === 'payloads').length, 3)
-    assert.equal(new Set(seen).size, 2 + base.tables.length - 1, 'customers and products were linked to what is gone')
+    assert.equal(seen.filter((call) => call === 'Orders').length, 3, 'each of some 250 records is read once')
     replica.assertMirrors(base)
   })
 

@@ -84,9 +84,10 @@ describe('offers', () => {
     assert.ok(files.length > 5)
     for (const { file } of files) {
       const offer = replica.offers.get(file.id)
-      assert.equal(offer?.bytes, file.size)
-      assert.ok(offer!.expiresAt > clock.now() && offer!.expiresAt < clock.now() + 7_200_000)
-      assert.equal((await sim.fetch(new URL(offer!.url).pathname)).status, 200)
+      assert.ok(offer !== undefined)
+      assert.equal(offer.bytes, file.size)
+      assert.ok(offer.expiresAt > clock.now() && offer.expiresAt < clock.now() + 7_200_000)
+      assert.equal((await sim.fetch(new URL(offer.url).pathname)).status, 200)
     }
     await clock.advance(7_200_000)
     assert.equal((await sim.fetch(new URL(replica.offers.get(files[0]!.file.id)!.url).pathname)).status, 410)

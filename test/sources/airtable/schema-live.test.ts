@@ -3,6 +3,7 @@ import { describe, test, type TestContext } from 'node:test'
 import type { AirtableMode } from '../../../lib/settings.ts'
 import type { Plan } from '../../../lib/source.ts'
 import { Base } from '../../../simulators/airtable/base.ts'
+import { choicesOf } from '../../../simulators/airtable/field.ts'
 import { generateBase } from '../../../simulators/airtable/generate.ts'
 import type { Table } from '../../../simulators/airtable/table.ts'
 import { Replica } from './replica.ts'
@@ -203,9 +204,7 @@ function addTable({ base }: Scene): void {
 
 function renameChoice({ orders, base }: Scene): void {
   const status = orders.field('Status')
-  const choices = (status.options?.['choices'] as { id: string; name: string }[]).map((choice) =>
-    choice.name === 'New' ? { ...choice, name: 'Fresh' } : choice,
-  )
+  const choices = choicesOf(status).map(({ id, name }) => ({ id, name: name === 'New' ? 'Fresh' : name }))
   base.transaction(() => {
     orders.updateField('Status', { options: { choices } })
     // As Airtable shows them from then on: no record counts as modified.
