@@ -63,7 +63,7 @@ function compareWith(
 ): Condition | undefined {
   if (compared.kind === 'cell') return compareCell(compared, how, value)
   if (compared.kind === 'fact' && compared.fact === 'modified' && how === 'gt' && typeof value === 'number') {
-    return { kind: 'modified_after', at: value }
+    return context.tellsChanges ? undefined : { kind: 'modified_after', at: value }
   }
   if (how === 'eq' && isRecordId(compared)) return hasId(String(value), context)
   return undefined

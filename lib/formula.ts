@@ -65,6 +65,8 @@ export interface FormulaContext {
   readonly now: number
   /** The columns of the table's key. */
   readonly key: readonly Column[]
+  /** The upstream tells when a record was last changed: else that is when the change was first seen. */
+  readonly tellsChanges: boolean
   /** Records are called by their keys as they are, or by ids that are made of them (`record-id.ts`). */
   readonly ids: 'keys' | 'made'
 }

@@ -14,6 +14,7 @@ export interface ContextOptions {
   /** Columns whose type in formulas is not that of all columns of their type. */
   readonly as?: Readonly<Record<string, FormulaType>>
   readonly ids?: FormulaContext['ids']
+  readonly tellsChanges?: boolean
   /** The column that says which cells are errors. */
   readonly errors?: string
 }
@@ -21,7 +22,7 @@ export interface ContextOptions {
 /** A table as formulas see it whose fields are its columns. */
 export function contextOf(
   columns: Readonly<Record<string, ColumnType>>,
-  { key = ['id'], as = {}, ids = 'made', errors }: ContextOptions = {},
+  { key = ['id'], as = {}, ids = 'made', tellsChanges = false, errors }: ContextOptions = {},
 ): FormulaContext {
   const column = (name: string): Column => ({ name, type: columns[name]! })
   return {
@@ -36,6 +37,7 @@ export function contextOf(
     names: Object.keys(columns).filter((name) => name !== errors),
     now: NOW,
     key: key.map(column),
+    tellsChanges,
     ids,
   }
 }

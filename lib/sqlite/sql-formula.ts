@@ -97,10 +97,12 @@ export class FormulaCompiler {
       )
       return { sql: `hf_f_key(${cells.join(', ')})`, params: [], weight: CALL }
     }
-    const seen = `n.${fact === 'created' ? CREATED_AT : CHANGED_AT}`
     const column = this.#times[fact]
+    const seen = `n.${fact === 'created' ? CREATED_AT : CHANGED_AT}`
     if (column === null) return { sql: seen, params: [], weight: CHEAP }
-    return { sql: `coalesce(hf_time(n.${this.#table.sql(column)}), ${seen})`, params: [], weight: CALL }
+    // Of a row that was never changed the upstream tells no time, and then there is none.
+    const otherwise = fact === 'created' ? seen : "''"
+    return { sql: `coalesce(hf_time(n.${this.#table.sql(column)}), ${otherwise})`, params: [], weight: CALL }
   }
 
   #apply(applied: Applied): Weighted {

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, test, type TestContext } from 'node:test'
+import { FORMULA_FUNCTIONS } from '../../lib/formula-functions.ts'
+import { LIST_PARAMETERS } from '../../lib/http/v0/list-query.ts'
+import { AIRTABLE_TYPES } from '../../lib/http/v0/problem.ts'
 import { recordIdOf } from '../../lib/record-id.ts'
 import { AUTH, FakeEngine, KEY } from './fakes.ts'
 import { ask } from './raw.ts'
@@ -376,7 +380,8 @@ describe('a mirrored base', () => {
       ['RECORD_ID() = "recTask0000000002"', '2'],
       ['OR(RECORD_ID() = "recTask0000000002", RECORD_ID() = "recTask0000000003")', '2 3'],
       ["IS_AFTER(CREATED_TIME(), '2024-01-01')", '2 3'],
-      ["IS_AFTER(LAST_MODIFIED_TIME(), DATETIME_PARSE('2024-03-01'))", '2 3'],
+      ["IS_AFTER(LAST_MODIFIED_TIME(), DATETIME_PARSE('2024-03-01'))", '2'],
+      ['LAST_MODIFIED_TIME() = BLANK()', '3'],
       ["IS_AFTER(Seen, '2024-03-01')", '2'],
     ]
     for (const [formula, ids] of cases) {
@@ -564,4 +569,29 @@ describe('a request that cannot be answered', () => {
     const posted = await post('/v0/wares/wares/listRecords', { filterByFormula: formula })
     assert.equal(((await posted.json()) as { records: unknown[] }).records.length, 100)
   }) // prettier-ignore
+})
+
+describe('docs/v0.md', () => {
+  const docs = readFileSync(new URL('../../docs/v0.md', import.meta.url), 'utf8')
+  const section = (name: string) => docs.slice(docs.indexOf(`\n## ${name}`)).split(/\n## /)[1]!
+  const rows = (text: string) => text.split('\n').filter((line) => line.startsWith('| '))
+  const codes = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code!)
+
+  test('has every function of formulas, and no other', () => {
+    const kinds = ['logic', 'text', 'numbers', 'dates', 'records, lists']
+    const documented = rows(section('Formulas')).filter((row) => kinds.some((kind) => row.startsWith(`| ${kind} |`)))
+    assert.deepEqual(documented.flatMap(codes).toSorted(), Object.keys(FORMULA_FUNCTIONS).toSorted())
+  })
+
+  test('has every parameter of lists, and no other', () => {
+    const documented = rows(section('Lists')).flatMap((row) => codes(row.split('|')[1]!))
+    assert.deepEqual(documented.toSorted(), Object.keys(LIST_PARAMETERS).toSorted())
+  })
+
+  test('has every type of failure, and no other', () => {
+    const documented = rows(section('Failures'))
+      .slice(1)
+      .flatMap((row) => codes(row.split('|')[2]!))
+    assert.deepEqual([...new Set(documented)].toSorted(), [...AIRTABLE_TYPES].toSorted())
+  })
 })

@@ -110,6 +110,7 @@ function contextOf({ fields, errors, info, ids }: BaseTable, now: number): Formu
       return { type, column, errors: errors && { column: errors, name: column.name } }
     },
     names: fields.map(({ name }) => name),
+    tellsChanges: fields.some(({ column }) => column.name === info.times.modified),
     now,
     key: keys,
     ids,

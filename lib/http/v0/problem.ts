@@ -4,7 +4,9 @@ import { problemOf, type Problem } from '../problem.ts'
 
 type Meaning = readonly [status: number, type: string]
 
-const UNREADABLE: Meaning = [422, 'INVALID_REQUEST_UNKNOWN']
+const UNKNOWN = 'INVALID_REQUEST_UNKNOWN'
+const FAULT = 'SERVER_ERROR'
+const UNREADABLE: Meaning = [422, UNKNOWN]
 const NOT_THERE: Meaning = [403, 'INVALID_PERMISSIONS_OR_MODEL_NOT_FOUND']
 const NO_FORMULA: Meaning = [422, 'INVALID_FILTER_BY_FORMULA']
 const LATER: Meaning = [503, 'RETRIABLE_ERROR']
@@ -31,7 +33,7 @@ const MEANINGS: Partial<Readonly<Record<FailureCode, Meaning>>> = {
   method_not_allowed: [405, 'METHOD_NOT_ALLOWED'],
   payload_too_large: [413, 'REQUEST_TOO_LARGE'],
   rate_limited: [429, 'RATE_LIMIT_REACHED'],
-  internal: [500, 'SERVER_ERROR'],
+  internal: [500, FAULT],
   no_snapshot: LATER,
   snapshot_stale: LATER,
   readers_busy: LATER,
@@ -46,6 +48,14 @@ const OF_PARAMETERS: Readonly<Record<string, string>> = {
   view: 'VIEW_NAME_NOT_FOUND',
   viewId: 'VIEW_ID_NOT_FOUND',
 }
+
+/** All types that there are. */
+export const AIRTABLE_TYPES: ReadonlySet<string> = new Set([
+  ...Object.values(MEANINGS).map(([, type]) => type),
+  ...Object.values(OF_PARAMETERS),
+  UNKNOWN,
+  FAULT,
+])
 
 /** A failure as Airtable's clients read it: `{"error":{"type","message"}}`. */
 export function airtableProblemOf(failure: Failure, requestId: string): Problem {
@@ -62,7 +72,7 @@ export function airtableProblemOf(failure: Failure, requestId: string): Problem 
 
 function meaningOf({ code, facts }: Failure, status: number): Meaning {
   const known = MEANINGS[code]
-  if (known === undefined) return [status, status < 500 ? 'INVALID_REQUEST_UNKNOWN' : 'SERVER_ERROR']
+  if (known === undefined) return [status, status < 500 ? UNKNOWN : FAULT]
   return code === 'bad_parameter' ? [known[0], typeOfParameter(facts) ?? known[1]] : known
 }
 
