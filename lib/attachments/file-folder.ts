@@ -18,7 +18,23 @@ export class FileFolder {
   constructor(path: string, files: Files = disk) {
     this.#path = path
     this.#files = files
-    mkdirSync(path, { recursive: true })
+  }
+
+  /**
+   * Makes it where it is not there, and removes what those who were killed have left. Only for whoever has the lease:
+   * others may be at work on theirs.
+   *
+   * @throws Failure `disk_failed`
+   */
+  prepare(): void {
+    try {
+      mkdirSync(this.#path, { recursive: true })
+      for (const name of readdirSync(this.#path)) if (PART.test(name)) this.drop(join(this.#path, name))
+    } catch (cause) {
+      const { code = 'unknown' } = cause as NodeJS.ErrnoException
+      const message = `The folder of the files cannot be used (${code}). Make it one that can be written to, or set STORAGE_PATH.`
+      throw new Failure('disk_failed', message, { facts: { cause: code }, cause })
+    }
   }
 
   path(id: string): string {
@@ -60,18 +76,13 @@ export class FileFolder {
     this.#files.remove('files:drop-part', part)
   }
 
-  /** Removes what those who were killed have left. Only for whoever has the lease: others may be at work on theirs. */
-  dropParts(): void {
-    for (const name of readdirSync(this.#path)) if (PART.test(name)) this.drop(join(this.#path, name))
-  }
-
-  /** @throws Failure `disk_failed` */
-  requireRoom(bytes: number): void {
+  /** Why so many bytes more cannot be kept; undefined where they can. */
+  lackOfRoom(bytes: number): Failure | undefined {
     const { bavail, blocks, bsize } = statfsSync(this.#path)
     const reserved = Math.min(RESERVED_BYTES, blocks * bsize * RESERVED_SHARE)
     const left = bavail * bsize - reserved
-    if (bytes <= left) return
-    throw new Failure(
+    if (bytes <= left) return undefined
+    return new Failure(
       'disk_failed',
       `The volume of the files is nearly full: ${Math.max(0, Math.floor(left))} bytes can be used, beside what is left to snapshots, and ${bytes} are needed.`,
       { facts: { bytes, left: Math.max(0, Math.floor(left)) } },

@@ -53,7 +53,11 @@ class Mirroring {
   readonly #signal: AbortSignal
   /** What keeps all files from being fetched. */
   #trouble: Failure | undefined
+  /** Why some were left out. */
+  #lack: Failure | undefined
   #unreachable = 0
+  /** Bytes of files that are on their way: the room they need is taken. */
+  #coming = 0
   /** By `Clock.monotonic`. */
   #pausedUntil = -Infinity
   #countAgainAt = -Infinity
@@ -67,13 +71,14 @@ class Mirroring {
       ...parts,
       onGone: (file) =>
         this.#fail(file, new Failure('upstream_refused', 'The upstream does not offer the file any more.')),
+      hasRoom: (file) => this.#hasRoom(file),
       isOver: () => this.#trouble !== undefined,
     })
   }
 
   async run(): Promise<FileCounts> {
     try {
-      this.#parts.folder.dropParts()
+      this.#parts.folder.prepare()
       this.#verify()
       this.#count()
       await this.#mirrorAll()
@@ -104,7 +109,7 @@ class Mirroring {
         if (performance.now() >= this.#countAgainAt) this.#count()
       }
     } catch (error) {
-      // What one cannot do, such as write, the others cannot do either.
+      // What one cannot do, such as note what it did, the others cannot do either.
       this.#ending.abort(error)
       throw error
     }
@@ -118,19 +123,29 @@ class Mirroring {
       if (offer === undefined) return
       await clock.sleep(Math.max(0, this.#pausedUntil - clock.monotonic()), this.#signal)
       this.#signal.throwIfAborted()
+      if (!this.#hasRoom(file)) return
       index.mirrored(id, await this.#fetch(file, offer))
       this.#unreachable = 0
     } catch (error) {
       this.#signal.throwIfAborted()
       const failure = toFailure(error)
-      if (!failure.code.startsWith('upstream_')) throw error
-      this.#note(file, failure)
+      if (failure.code === 'disk_failed') this.#trouble ??= failure
+      else if (failure.code.startsWith('upstream_')) this.#note(file, failure)
+      else throw error
     }
+  }
+
+  /** Where there is none for this one, a smaller one may fit. */
+  #hasRoom({ bytes }: MissingFile): boolean {
+    const lack = this.#parts.folder.lackOfRoom(this.#coming + (bytes ?? 0))
+    this.#lack ??= lack
+    return lack === undefined
   }
 
   async #fetch({ id, bytes }: ReadyFile, { url }: FileOffer): Promise<FileFacts> {
     const { folder } = this.#parts
-    folder.requireRoom(bytes ?? 0)
+    const room = bytes ?? 0
+    this.#coming += room
     const path = folder.partPath(id)
     try {
       const facts = await download({ url, path, bytes, limits: this.#limits, signal: this.#signal })
@@ -139,6 +154,8 @@ class Mirroring {
     } catch (error) {
       folder.drop(path)
       throw error
+    } finally {
+      this.#coming -= room
     }
   }
 
@@ -192,7 +209,7 @@ class Mirroring {
 
   #end(): FileCounts {
     const { index, clock } = this.#parts
-    const failure = this.#trouble ?? this.#ready.noOffers
+    const failure = this.#trouble ?? this.#lack ?? this.#ready.noOffers
     if (failure === undefined) return index.count({ trouble: null, nextAt: index.nextTryAt(0) })
     const { code, message } = failure
     const waitMs = code === 'upstream_budget_spent' ? BUDGET_MS : COME_BACK_MS

@@ -27,6 +27,7 @@ interface ReadyParts {
   readonly renew: RenewOffers | undefined
   /** The upstream has no offer of a file. */
   readonly onGone: (file: MissingFile) => void
+  readonly hasRoom: (file: MissingFile) => boolean
   /** Whether there is a reason to hand out no more. */
   readonly isOver: () => boolean
 }
@@ -79,15 +80,15 @@ export class ReadyFiles {
   }
 
   async *#missing(signal: AbortSignal): AsyncGenerator<ReadyFile, void> {
-    const { index, clock } = this.#parts
+    const { index, folder, clock, hasRoom } = this.#parts
     const stale: MissingFile[] = []
     for (let after: string | undefined = ''; after !== undefined;) {
       const batch = index.missing({ after, limit: BATCH })
       for (const file of batch) {
         if (this.#out.has(file.id)) continue
         const isGood = file.offer !== undefined && file.offer.expiresAt > clock.now() + OFFER_MARGIN_MS
-        if (isGood || isThere(file, this.#parts.folder)) yield { ...file, isRenewed: false }
-        else stale.push(file)
+        if (isThere(file, folder) || (isGood && hasRoom(file))) yield { ...file, isRenewed: false }
+        else if (!isGood && hasRoom(file)) stale.push(file)
         if (stale.length === BATCH) yield* this.#renewed(stale.splice(0), signal)
       }
       after = index.follow() ? '' : batch.at(-1)?.id

@@ -10,7 +10,9 @@ export const ENDING = 2
 export const ENDINGS = ['stopped', 'interrupted'] as const
 
 /** What a thread is started for. */
-type Task = { readonly kind: 'sync'; readonly claim: Claim } | { readonly kind: 'render'; readonly source: string }
+type Task =
+  | { readonly kind: 'sync'; readonly claim: Claim }
+  | { readonly kind: 'render' | 'files'; readonly source: string }
 
 /** What it is handed. Settings with code in them cannot be handed on: the thread then reads them again. */
 export type ThreadTask = Task & { readonly pulse: SharedArrayBuffer; readonly settings: Settings | undefined }

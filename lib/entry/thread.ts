@@ -2,6 +2,7 @@ import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Claim } from '../control.ts'
 import type { Settings } from '../settings.ts'
+import { fetchFiles } from './fetch-files.ts'
 import { BEATS, ENDING, ENDINGS, IN_STATEMENT, type ThreadTask } from './spawn.ts'
 import { openDataDirectory, type DataDirectory } from './parts.ts'
 import { storeOf, syncClaim } from './sync-claim.ts'
@@ -26,7 +27,8 @@ const settings = task.settings ?? (await readSettings())
 {
   using directory = openDataDirectory(settings)
   if (task.kind === 'sync') await sync(directory, task.claim)
-  else await render(directory, task.source)
+  else if (task.kind === 'render') await render(directory, task.source)
+  else await fetchFiles(directory, task.source, ending.signal)
 }
 parentPort?.close()
 

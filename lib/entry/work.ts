@@ -120,6 +120,7 @@ async function syncOnce(directory: DataDirectory, syncing: Syncing, options: Onc
       : [...directory.settings.sources.keys()].filter((id) => isDue(directory, syncing, id, now))
   if (ids.length === 0) process.stdout.write('Nothing is due.\n')
   const codes = await Promise.all(ids.map(async (id) => exitCodeOf(await syncSource(engine, id, options))))
+  await syncing.fetchFiles(options.named.length > 0 ? options.named : [...directory.settings.sources.keys()])
   return Math.max(0, ...codes)
 }
 

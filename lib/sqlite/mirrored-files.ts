@@ -1,13 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { FailureCode } from '../errors.ts'
+import { toFailure, type FailureCode } from '../errors.ts'
 import { fileName, type FileCounts, type FileState, type FileTrouble, type MirroredFiles } from '../files.ts'
 import { isBusy, openOwn, type Database } from './database.ts'
 import { fileIndexPath, filesFolder } from './file-index-database.ts'
 import type { SourceFolder } from './pointer.ts'
-
-/** An index that is not there yet is looked for again after this time. */
-const MISSING_INDEX_MS = 1000
 
 /** The folder that the files of a source are kept in. `storagePath`: where those of all sources are, if it is not here. */
 export function storageFolder(folder: SourceFolder, source: string, storagePath: string | null): string {
@@ -19,11 +16,16 @@ export class SqliteMirroredFiles implements MirroredFiles, Disposable {
   readonly #folders: ReadonlyMap<string, SourceFolder>
   readonly #storagePath: string | null
   readonly #readers = new Map<string, IndexReader>()
-  readonly #lookAgainAt = new Map<string, number>()
 
   constructor(folders: ReadonlyMap<string, SourceFolder>, storagePath: string | null) {
     this.#folders = folders
     this.#storagePath = storagePath
+  }
+
+  /** Whether the source ever had files. */
+  isKnown(source: string): boolean {
+    const folder = this.#folders.get(source)
+    return folder !== undefined && existsSync(fileIndexPath(folder))
   }
 
   find(source: string, id: string): FileState {
@@ -31,7 +33,13 @@ export class SqliteMirroredFiles implements MirroredFiles, Disposable {
   }
 
   counts(source: string): FileCounts | undefined {
-    return this.#reader(source)?.counts()
+    try {
+      return this.#reader(source)?.counts()
+    } catch (error) {
+      // Who fetches says what is wrong with the index; that it cannot be read must not keep back all else there is to tell.
+      if (toFailure(error).code !== 'disk_failed') throw error
+      return undefined
+    }
   }
 
   [Symbol.dispose](): void {
@@ -43,8 +51,6 @@ export class SqliteMirroredFiles implements MirroredFiles, Disposable {
     const known = this.#readers.get(source)
     const folder = this.#folders.get(source)
     if (known !== undefined || folder === undefined) return known
-    if (performance.now() < (this.#lookAgainAt.get(source) ?? 0)) return undefined
-    this.#lookAgainAt.set(source, performance.now() + MISSING_INDEX_MS)
     const path = fileIndexPath(folder)
     if (!existsSync(path)) return undefined
     try {
@@ -52,7 +58,7 @@ export class SqliteMirroredFiles implements MirroredFiles, Disposable {
       this.#readers.set(source, reader)
       return reader
     } catch (error) {
-      // Somebody is just making it.
+      // Somebody is just making it, or closing it.
       if (isBusy(error) || /no such table/.test(String(error))) return undefined
       throw error
     }

@@ -468,6 +468,16 @@ describe('the disk', () => {
     assert.deepEqual(site.host.requests.toSorted(), ['attA', 'attB'])
   })
 
+  test('that has no room for one file has it for a smaller one, and nobody is asked for what cannot be kept', async (t) => {
+    const site = await FilesSite.open(t)
+    await site.publish([{ id: 'attHuge', size: 2 ** 52 }], [site.file('attSmall')], [{ id: 'attLarge', size: 2 ** 52 }])
+    site.offer('attSmall')
+    site.index.add([site.host.offer('attLarge', { bytes: 2 ** 52 })])
+    const counts = await site.mirror()
+    assert.deepEqual([counts.mirrored, counts.waiting, counts.trouble?.code], [1, 2, 'disk_failed'])
+    assert.deepEqual([site.host.requests, site.renewals], [['attSmall'], []])
+  })
+
   for (const step of ['files:rename', 'files:sync-folder']) {
     test(`that refuses at ${step} stops it in words, and the next time goes on`, async (t) => {
       const site = await FilesSite.open(t)
