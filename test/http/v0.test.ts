@@ -259,6 +259,19 @@ describe('a list', () => {
     assert.equal((await list('/v0/wares/wares?filterByFormula=')).records.length, 100)
   })
 
+  test('is filtered in a process of its own where no index bounds the formula, page by page', async (t) => {
+    const server = withLists(await serveReal(t))
+    await server.publish(Array.from({ length: 9000 }, (_, index) => ({ sku: `${index}`, no: index, name: `n${index % 3}` })))
+    const formula = encodeURIComponent("AND(MOD(no, 60) = 7, SUBSTITUTE(name, 'n', '') = '1')")
+    const first = await server.list(`/v0/wares/wares?filterByFormula=${formula}`)
+    const second = await server.list(`/v0/wares/wares?filterByFormula=${formula}&offset=${encodeURIComponent(first.offset!)}`)
+    assert.equal(second.offset, undefined)
+    assert.deepEqual(
+      [...first.records, ...second.records].map(({ fields }) => fields.no),
+      Array.from({ length: 150 }, (_, index) => 7 + index * 60),
+    )
+  }) // prettier-ignore
+
   test('can be asked for in a body, with the same answers', async (t) => {
     const { list, post } = await serveWares(t)
     const body = {
