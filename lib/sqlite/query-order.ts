@@ -39,7 +39,12 @@ export function orderTerms(
 ): OrderTerm[] {
   const { table, compiler, fixed } = options
   const terms: OrderTerm[] = []
+  const known = new Set<string>()
   for (const [index, { operand, descending, nulls }] of query.order.entries()) {
+    // Rows that come to it a second time are equal in it.
+    const name = JSON.stringify([operand.column.name, operand.asText, operand.path])
+    if (known.has(name)) continue
+    known.add(name)
     const column = operand.path.length === 0 ? table.compared(operand.column) : null
     if (column !== null && fixed.has(column)) continue
     const isNullable = column === null || options.isNullable(column)

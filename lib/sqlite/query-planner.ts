@@ -36,6 +36,8 @@ const MAX_FOLLOWED = 10_000
 const MAX_VISITS = 5000
 /** Rows larger than this count for more than one. */
 const ROW_BYTES = 2048
+/** To go on behind a row, each thing that rows are sorted by makes a part of its own; more of them are not even planned. */
+const MAX_PARTS = 24
 /** How far a reader process counts to find the index that leaves the fewest rows. */
 const MAX_PROBED = 50_000
 
@@ -84,6 +86,7 @@ export class Planner {
     })
     // There is one such row at most, and the answer goes on behind it.
     if (terms.length === 0 && query.after !== null) return { steps: [], offset: 0 }
+    if (isBounded && query.after !== null && terms.length > MAX_PARTS) return undefined
     if (!isBounded || reach <= MAX_FOLLOWED) {
       const steps = this.#inOrder(orderParts(terms), conjuncts, { reach, isBounded })
       if (steps !== undefined) return { steps, offset: query.offset }
@@ -101,30 +104,33 @@ export class Planner {
     return { steps: [{ access: anyAccess(this.#table, all), order: whole.order }], offset: query.offset }
   }
 
-  /** A way that leaves few rows to be looked at; without a bound, the way that leaves the fewest. */
+  /**
+   * A way that leaves few rows to be looked at, of all that the `parts` of a query may leave together; without a bound,
+   * the way that leaves the fewest.
+   */
   few(
     conjuncts: readonly Conjunct[],
-    { weight, isBounded }: { weight: number; isBounded: boolean },
+    { weight, isBounded, parts = 1 }: { weight: number; isBounded: boolean; parts?: number },
   ): Access | undefined {
     const any = anyAccess(this.#table, conjuncts)
-    const most = (access: Access) => (isBounded ? this.#mostRows(access.weight + weight) : MAX_PROBED)
+    const most = (access: Access) => (isBounded ? this.#mostRows(access.weight + weight) / parts : MAX_PROBED)
     let best: { access: Access; rows: number } | undefined
     for (const index of [TABLE, ...this.#indexes]) {
       const range = rangeOf(this.#table, index, conjuncts)
       const access = indexAccess(this.#table, index, conjuncts, { mayScan: false })
       if (range === undefined || access === undefined) continue
-      const limit = Math.min(best?.rows ?? Infinity, most(access))
+      const limit = Math.floor(Math.min(best?.rows ?? Infinity, most(access)))
       const rows = this.#probe(range, limit + 1)
       if (rows <= limit) best = { access, rows }
     }
     const search = searchAccess(this.#table, conjuncts)
     if (search !== undefined) {
-      const limit = Math.min(best?.rows ?? Infinity, most(search))
+      const limit = Math.floor(Math.min(best?.rows ?? Infinity, most(search)))
       const rows = this.#searched(conjuncts, limit + 1)
       if (rows <= limit || (!isBounded && best === undefined)) best = { access: search, rows }
     }
     if (best !== undefined) return best.access
-    return !isBounded || this.#info.rows <= this.#mostRows(any.weight + weight) ? any : undefined
+    return !isBounded || this.#info.rows <= this.#mostRows(any.weight + weight) / parts ? any : undefined
   }
 
   /** Rows in a range, up to `limit`; more than that where SQLite would not keep to the range. */
@@ -194,7 +200,7 @@ export class Planner {
       if (all === undefined) continue
       const ordered = this.#ordered(all, part.order, options)
       isOrdered ||= ordered !== undefined
-      const found = ordered ?? this.#sorted(all, part.order, options.isBounded)
+      const found = ordered ?? this.#sorted(all, part.order, { isBounded: options.isBounded, parts: parts.length })
       if (found === undefined) return undefined
       steps.push(...found)
     }
@@ -222,9 +228,13 @@ export class Planner {
   }
 
   /** Few rows, found through an index and then sorted. */
-  #sorted(conjuncts: readonly Conjunct[], order: OrderPart['order'], isBounded: boolean): Step[] | undefined {
+  #sorted(
+    conjuncts: readonly Conjunct[],
+    order: OrderPart['order'],
+    options: { isBounded: boolean; parts: number },
+  ): Step[] | undefined {
     const weight = order.reduce((sum, term) => sum + term.weight, 0)
-    const access = this.few(conjuncts, { weight, isBounded })
+    const access = this.few(conjuncts, { weight, ...options })
     const step = access?.constraints === undefined ? undefined : { access, order }
     return step !== undefined && this.#isAsProbed(step) ? [step] : undefined
   }
@@ -272,7 +282,8 @@ export class Planner {
     const equal = tighten([...access.conjuncts, ...placed.map(isSame)])
     if (equal === undefined) return undefined
     const tie = order.slice(-1)
-    const rest = this.#ordered(equal, tie, { reach, isBounded: true }) ?? this.#sorted(equal, tie, true)
+    const rest =
+      this.#ordered(equal, tie, { reach, isBounded: true }) ?? this.#sorted(equal, tie, { isBounded: true, parts: 1 })
     return rest && [...steps, ...rest]
   }
 

@@ -214,6 +214,7 @@ describe('which queries are answered on the spot', () => {
     'one key': { where: is('id', 'eq', '77'), count: 'exact' },
     'some keys': { where: is('id', 'in', ['1', '2', '19999', '99999999999999999999']), count: 'exact' },
     'a range of keys': { where: all(is('id', 'gte', '100'), is('id', 'lt', '200')), count: 'exact' },
+    'what rows are sorted by already, again and again': { where: is('country', 'eq', 'C3'), order: by(...Array.from({ length: 90 }, (_, n) => (n % 2 ? 'name.desc' : 'name'))), after: [...Array.from({ length: 90 }, () => 'name 05003'), 5004] },
     'a value of an indexed column, sorted by the next': { where: is('country', 'eq', 'C3'), order: by('name') },
     'the same, backwards': { where: is('country', 'eq', 'C3'), order: by('name.desc') },
     'the same, counted': { where: is('country', 'eq', 'C3'), order: by('name'), count: 'exact' },
@@ -266,6 +267,24 @@ describe('which queries are answered on the spot', () => {
       const [one, two] = [await site.ask({ limit: 20, ...query }), await other.ask({ limit: 20, ...query })]
       assert.deepEqual(one, two, what)
     }
+  })
+
+  test('an order of many parts is left to a reader where it goes on behind a row, however few rows there are', async () => {
+    const names = Array.from({ length: 40 }, (_, n) => `x${n}`)
+    const rows = Array.from({ length: 60 }, (_, id): Value[] => [
+      id, Object.fromEntries(names.map((name, n) => [name, (id >> (n % 6)) & 1])),
+    ]) // prettier-ignore
+    using deep = await QuerySite.publish({ columns: { id: 'integer', data: 'json' }, key: ['id'], rows })
+    for (const [count, isHere] of [[2, true], [20, true], [30, false]] as const) {
+      const order = by(...names.slice(0, count).map((name) => `data->${name}`))
+      const asked = { order, limit: 5, where: is('id', 'gte', '50') }
+      const first = await deep.ask(asked)
+      const left = deep.left.length
+      const next = await deep.ask({ ...asked, after: first.last })
+      assert.equal(deep.left.length === left, isHere, `by ${count} places`)
+      const ids = [...first.facts, ...next.facts].map(({ id }) => Number(id))
+      assert.deepEqual(ids.toSorted((a, b) => a - b), [50, 51, 52, 53, 54, 55, 56, 57, 58, 59])
+    } // prettier-ignore
   })
 
   test('without readers, queries that nothing bounds fail clearly', async () => {
