@@ -45,7 +45,7 @@ export const FUNCTIONS: Readonly<Record<string, (args: readonly Value[]) => Valu
   LEN: ([text = null]) => toText(text).length,
   FIND: ([what = null, where = null, from = 1]) => toText(where).indexOf(toText(what), toNumber(from) - 1) + 1,
   SEARCH: ([what = null, where = null]) => {
-    const at = toText(where).toLowerCase().indexOf(toText(what).toLowerCase())
+    const at = toText(where).indexOf(toText(what))
     return at < 0 ? null : at + 1
   },
   VALUE: ([text = null]) => toNumber(text),

@@ -56,7 +56,7 @@ describe('a formula', () => {
     ['XOR(1, 1, 1)', true],
     ['IF({Gone}, "yes", ERROR())', 'yes'],
     ['ISERROR(ERROR())', true],
-    ['LEN(TRIM(" ab ")) + FIND("a", "ba") + SEARCH("B", "ab")', 6],
+    ['LEN(TRIM(" ab ")) + FIND("a", "ba") + SEARCH("b", "ab")', 6],
     ['UPPER("ä") & LOWER("Ö") & CONCATENATE("a", 1)', 'Äöa1'],
     ['ROUND(2.345, 2) + ABS(-1) + VALUE("3")', 6.35],
     ['SUM(1, 2, {Price (€)}) + MAX(1, 5) - MIN(2, 3) + AVERAGE(1, 3) + COUNTA("a", "")', 21.5],
