@@ -93,7 +93,7 @@ export function requireReach(principal: Principal, { reach, path }: Pick<Route, 
   const more = seesAllRows ? ', /fetch-data and /api/changes' : ''
   throw new Failure(
     'forbidden',
-    `${path} shows more than this key may see. It can be used with /api/tables, /rest/v1, /v0, /openapi.json, /api/types${more}.`,
+    `${path} shows more than this key may see. It can be used with /api/tables, /api/attachments, /rest/v1, /v0, /openapi.json, /api/types${more}.`,
     { facts: { reason: 'restricted_key' } },
   )
 }

@@ -82,7 +82,7 @@ async function createScraper(context: Context, metrics: Metrics): Promise<Scrape
   registry.setDefaultLabels(labelsOf(context))
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
-  const { sources, snapshots, feed, clock, streams, bodies, changeHub } = context
+  const { sources, snapshots, files, feed, clock, streams, bodies, changeHub } = context
 
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name, help, labelNames, registers })
@@ -92,6 +92,10 @@ async function createScraper(context: Context, metrics: Metrics): Promise<Scrape
     ['source'],
   )
   const rows = gauge('holdfast_snapshot_rows', 'Rows in the active snapshot', ['source', 'table'])
+  const attachments = gauge('holdfast_attachments', 'Files that rows speak of, by what became of them', [
+    'source',
+    'state',
+  ])
   const running = gauge('holdfast_sync_running', '1 while a run is queued or running', ['source'])
   const clients = gauge('holdfast_stream_clients', 'Open event streams')
   const followers = gauge('holdfast_change_subscribers', 'Event streams of /api/changes that are told what comes')
@@ -146,6 +150,10 @@ async function createScraper(context: Context, metrics: Metrics): Promise<Scrape
       const pointer = snapshots.active(source)?.pointer
       if (pointer) age.set({ source }, (clock.now() - checkedAt(pointer, record)) / 1000)
       for (const table of pointer?.tables ?? []) rows.set({ source, table: table.name }, table.rows)
+      const counts = files.counts(source)
+      for (const state of ['mirrored', 'waiting', 'failed'] as const) {
+        if (counts) attachments.set({ source, state }, counts[state])
+      }
       running.set({ source }, record?.run && isActive(record.run) ? 1 : 0)
     }
     clients.set(streams.size)

@@ -39,7 +39,7 @@ export interface Route {
    * columns or rows gets 403. `rows`: it keeps to all of it. Without a scope there is nothing to see.
    */
   readonly reach: 'whole' | 'tables' | 'rows'
-  /** Whether `?ticket=` lets in too: for streams, whose clients in browsers cannot send headers. */
+  /** Whether `?ticket=` lets in too: for what browsers open by themselves, as streams and images, without headers. */
   readonly takesTicket?: true
   /** Whether it takes the body as it is, of whatever type: for those who sign bytes. */
   readonly takesBytes?: true

@@ -150,6 +150,18 @@ describe('GET /api/attachments/:id', () => {
     assertProblem(await server.ask('/api/attachments/attPhoto', {}), 401, 'unauthorized')
   })
 
+  test('takes a ticket, for one of them alone, and ranges with it: what plays a video can send no key', async (t) => {
+    const server = await withPhoto(t)
+    const body = JSON.stringify({ url: '/api/attachments/attPhoto' })
+    const headers = { ...key, 'Content-Type': 'application/json', 'Content-Length': String(body.length) }
+    const issued = await ask(server.port, '/api/tickets', { method: 'POST', headers, body })
+    const { url, ticket } = JSON.parse(issued.body.toString()) as { url: string; ticket: string }
+    const part = await server.ask(url, { Range: 'bytes=0-2' })
+    assert.deepEqual([part.status, part.body.toString()], [206, 'abc'])
+    assertProblem(await server.ask(`/api/attachments/attOther?ticket=${ticket}`, {}), 401, 'unauthorized')
+    assertProblem(await server.ask(`/api/attachments?table=wares&ticket=${ticket}`, {}), 401, 'unauthorized')
+  })
+
   test('says whether it is still on its way, could not be fetched, or is not there', async (t) => {
     const server = await served(t)
     await server.tables({ wares: [['a', 'DE', [PHOTO] as never]] })
@@ -523,6 +535,10 @@ describe('/status', () => {
       warnings.join('\n'),
       /cannot be fetched at the moment: The volume is full\.\nAttachments that could not be fetched: 1\./,
     )
+    const metrics = (await server.ask('/metrics')).body.toString()
+    for (const state of ['mirrored', 'waiting', 'failed']) {
+      assert.match(metrics, new RegExp(`^holdfast_attachments\\{source="wares",state="${state}"\\} 1$`, 'm'))
+    }
     const { headers } = await server.keys.make({ limits: ['wares.orders'] })
     assert.equal((await read(headers)).attachments, null, 'it counts those of all tables')
   })

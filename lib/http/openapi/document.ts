@@ -17,7 +17,7 @@ export interface DocumentParts extends Reader {
 
 const DESCRIPTION = `A mirror of slow upstreams that answers at once: every answer comes from one snapshot, whole, and says how old it is.
 
-All but \`/\`, \`/docs\`, \`/health\` and \`/ready\` needs a key: \`X-API-Key: <key>\`, \`Authorization: Bearer <key>\`, or \`apikey: <key>\`. It has scopes: \`read\`, \`sync\`, \`admin\`. What a key does not see does not exist for it. Streams in browsers take tickets.
+All but \`/\`, \`/docs\`, \`/health\` and \`/ready\` needs a key: \`X-API-Key: <key>\`, \`Authorization: Bearer <key>\`, or \`apikey: <key>\`. It has scopes: \`read\`, \`sync\`, \`admin\`. What a key does not see does not exist for it. Streams and attachments in browsers take tickets.
 
 GET answers HEAD too. Parameters that are not known are refused, bodies are optional JSON objects, times are ISO 8601 in UTC. Every failure is \`application/problem+json\` (RFC 9457) with a stable \`code\`; below \`/rest/v1\` it is what PostgREST's clients read. Answers may get more members; those that are documented stay.
 
@@ -62,7 +62,7 @@ export function openApiDocument({ routes, tables, version, ...reader }: Document
           type: 'apiKey',
           in: 'query',
           name: 'ticket',
-          description: 'From `POST /api/tickets`, for streams in browsers',
+          description: 'From `POST /api/tickets`, for streams and attachments in browsers',
         },
       },
     },

@@ -42,6 +42,7 @@ export function attachmentRoutes(context: Context): Route[] {
       path: '/api/attachments/:id',
       scope: 'read',
       reach: 'rows',
+      takesTicket: true,
       parameters: { download: { kind: 'choice', of: ['1', 'true'] } },
       summary: 'The bytes of an attachment: ranges, digest; always the same under its id',
       async handle({ exchange, principal, params, query }) {

@@ -15,7 +15,7 @@ const string: MemberRule<string> = {
 }
 const MEMBERS = { path: string, query: string, url: string } as const
 
-/** `POST /api/tickets`: for clients in browsers, whose streams cannot send headers. */
+/** `POST /api/tickets`: for what browsers open by themselves, and cannot send headers for. */
 export function ticketRoutes({ keys, tickets }: Context, routes: readonly Route[]): Route[] {
   const takers = routes.filter((route) => route.takesTicket)
   return [
@@ -24,7 +24,7 @@ export function ticketRoutes({ keys, tickets }: Context, routes: readonly Route[
       path: '/api/tickets',
       scope: 'read',
       reach: 'rows',
-      summary: 'A ticket that stands for the key in one URL: for EventSource, which cannot send headers',
+      summary: 'A ticket that stands for the key in one URL: for EventSource and <img>, which cannot send headers',
       async handle({ exchange, principal, body }) {
         const { path, query } = readTarget(body)
         requireTaker(takers, path, query, principal)
@@ -62,9 +62,13 @@ function requireTaker(takers: readonly Route[], path: string, query: string, pri
   const route = takers.find((candidate) => matches(candidate.path, path))
   if (!route?.scope) {
     const known = takers.map((taker) => taker.path)
-    throw new Failure('bad_parameter', `Tickets are for streams. Routes that take one: ${known.join(', ')}.`, {
-      facts: { parameter: 'path', known },
-    })
+    throw new Failure(
+      'bad_parameter',
+      `Tickets are for streams and attachments. Routes that take one: ${known.join(', ')}.`,
+      {
+        facts: { parameter: 'path', known },
+      },
+    )
   }
   requireScope(principal, route.scope)
   requireReach(principal, route)

@@ -61,7 +61,7 @@ export const KEY_DOCS: RouteDocs = {
     tag: 'Keys',
     id: 'createTicket',
     description:
-      'A ticket stands for the key in one URL: for `EventSource`, which cannot send headers. It is good for that path and query alone, also for reconnects, until it has been idle for a while or its key ends.',
+      'A ticket stands for the key in one URL: for `EventSource` and `<img>`, which cannot send headers. It is good for that path and query alone, also for reconnects, until it has been idle for a while or its key ends.',
     body: TicketRequest,
     answers: [
       {
