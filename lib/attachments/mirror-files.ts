@@ -14,8 +14,10 @@ const LONGEST_PAUSE_MS = 60_000
 const VERIFY_EVERY_MS = 10 * 60_000
 /** Files that no row speaks of any more are kept for so long: the rows may come back. */
 const REMOVAL_GRACE_MS = 86_400_000
-/** Where something kept all files from being fetched, they are tried again after this time. */
+/** Where something kept files from being fetched, they are tried again after this time. */
 const COME_BACK_MS = 60_000
+/** The same where no offers could be had: asking for them takes calls. */
+const ASK_AGAIN_MS = 15 * 60_000
 const BUDGET_MS = 3_600_000
 /** Counting is done this often, and takes no more than this share of the time. */
 const COUNT_EVERY_MS = 1000
@@ -212,7 +214,8 @@ class Mirroring {
     const failure = this.#trouble ?? this.#lack ?? this.#ready.noOffers
     if (failure === undefined) return index.count({ trouble: null, nextAt: index.nextTryAt(0) })
     const { code, message } = failure
-    const waitMs = code === 'upstream_budget_spent' ? BUDGET_MS : COME_BACK_MS
+    const askMs = code === 'upstream_budget_spent' ? BUDGET_MS : ASK_AGAIN_MS
+    const waitMs = failure === this.#ready.noOffers ? askMs : COME_BACK_MS
     return index.count({ trouble: { code, message }, nextAt: clock.now() + waitMs })
   }
 }

@@ -59,10 +59,17 @@ export class FileFetches {
     if (result === 'published' || (counts !== undefined && counts.waiting + counts.failed > 0)) this.start(source)
   }
 
-  /** Resolves when what is missing of these is here, as far as it can be now. */
+  /** Resolves when what is missing now of these is here, as far as it can be. */
   async fetch(sources: readonly string[]): Promise<void> {
-    for (const source of sources) this.start(source)
-    await Promise.all(sources.flatMap((source) => this.#going.get(source)?.done ?? []))
+    await Promise.all(
+      sources.map(async (source) => {
+        // One that is going may have looked already.
+        await this.#going.get(source)?.done
+        if (!this.#going.has(source) && !this.#draining.signal.aborted && this.#files.isKnown(source))
+          this.#begin(source)
+        await this.#going.get(source)?.done
+      }),
+    )
   }
 
   async drain(): Promise<void> {

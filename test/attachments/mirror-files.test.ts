@@ -155,7 +155,10 @@ describe('an offer', () => {
     const { trouble, nextAt, ...counts } = await site.mirror({ renew: () => Promise.reject(spent) })
     assert.deepEqual([counts.mirrored, counts.waiting, counts.failed], [1, 1, 0])
     assert.deepEqual(trouble, { code: 'upstream_budget_spent', message: 'No calls are left.' })
-    assert.ok(nextAt !== null && nextAt > site.clock.now() + 600_000)
+    assert.ok(nextAt !== null && nextAt > site.clock.now() + 3_000_000)
+    const down = new Failure('upstream_unavailable', 'It is down.')
+    const later = await site.mirror({ renew: () => Promise.reject(down) })
+    assert.ok(later.nextAt !== null && later.nextAt > site.clock.now() + 600_000)
   })
 })
 
