@@ -24,6 +24,8 @@ export interface TableInfo {
   readonly search: readonly string[]
   /** Columns that hold the upstream's own times of a row (ISO 8601 or epoch), where it has such. */
   readonly times: { readonly created: string | null; readonly modified: string | null }
+  /** The JSON columns whose cells are lists of files, where it has such. */
+  readonly fileColumns?: readonly string[]
   /** There where the upstream did not give the table, and it stayed as it was: why, and since when. Epoch milliseconds. */
   readonly kept?: { readonly code: FailureCode; readonly message: string; readonly since: number }
 }
@@ -137,8 +139,6 @@ export interface MountedSnapshot {
   origin(table: string): TableOrigin | undefined
   /** The rows that speak of a file, behind `after` in order of table, key and column. Bounded by an index; at most 1000. */
   fileReferences(id: string, after?: FileReference): FileReference[]
-  /** The columns of a table in which rows speak of files. */
-  fileColumns(table: string): readonly string[]
   /**
    * Answers a query: here where an index bounds the work, else in a process of its own that is killed at the deadline.
    * Throws `query_deadline`, `readers_busy`, `answer_too_large`, or the signal's reason.

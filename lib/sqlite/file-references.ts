@@ -36,12 +36,9 @@ export function writeFileReferences(
 
 /** The rows of a snapshot that speak of files, found by primary key. */
 export class FileReferences {
-  readonly #db: Database
   readonly #ofFile
-  #columns: ReadonlyMap<string, readonly string[]> | undefined
 
   constructor(db: Database) {
-    this.#db = db
     this.#ofFile = db.prepare<[string, string, string, string], FileReference>(
       `SELECT table_name AS "table", key, column_name AS "column", id, name, type, bytes FROM _hf_files
         WHERE id = ? AND (table_name, key, column_name) > (?, ?, ?)
@@ -52,22 +49,5 @@ export class FileReferences {
   /** At most 1000, behind the one that is named. */
   of(id: string, after?: FileReference): FileReference[] {
     return this.#ofFile.all(id, after?.table ?? '', after?.key ?? '', after?.column ?? '')
-  }
-
-  /** The columns of a table in which there are files. */
-  columns(table: string): readonly string[] {
-    this.#columns ??= this.#readColumns()
-    return this.#columns.get(table) ?? []
-  }
-
-  /** Reads all of the list, once for a snapshot. */
-  #readColumns(): Map<string, readonly string[]> {
-    const rows = this.#db
-      .prepare<[], { table: string; column: string }>(
-        `SELECT DISTINCT table_name AS "table", column_name AS "column" FROM _hf_files ORDER BY 1, 2`,
-      )
-      .all()
-    const byTable = Map.groupBy(rows, ({ table }) => table)
-    return new Map([...byTable].map(([table, of]) => [table, of.map(({ column }) => column)]))
   }
 }

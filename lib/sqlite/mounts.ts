@@ -245,11 +245,8 @@ class Mounted implements MountedSnapshot {
   }
 
   fileReferences(id: string, after?: FileReference): FileReference[] {
-    return this.#fileReferences.of(id, after)
-  }
-
-  fileColumns(table: string): readonly string[] {
-    return this.#fileReferences.columns(table)
+    this.#files ??= new FileReferences(this.db)
+    return this.#files.of(id, after)
   }
 
   record(table: string, columns: readonly Column[], id: string): ReturnType<MountedSnapshot['record']> {
@@ -290,10 +287,6 @@ class Mounted implements MountedSnapshot {
   /** Gives up one pin; the last one closes the file. */
   unmount(): void {
     if (--this.#pins === 0) this.db.close()
-  }
-
-  get #fileReferences(): FileReferences {
-    return (this.#files ??= new FileReferences(this.db))
   }
 
   get #queries(): QueryEngine {

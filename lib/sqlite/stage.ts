@@ -115,7 +115,8 @@ export class SqliteStage implements Stage {
         options.signal.throwIfAborted()
       }
     }
-    options.busy(() => writeFileReferences(staged.db, staged.tables, fileColumns(staged.plan)))
+    const filesIn = fileColumns(staged.plan)
+    options.busy(() => writeFileReferences(staged.db, staged.tables, filesIn))
     const rendersLater = this.#rendersLater
     const facts = { source: lease.source, snapshot: this.#snapshot, publishedAt: this.#publishedAt }
     const rendered = await render(
@@ -135,6 +136,7 @@ export class SqliteStage implements Stage {
       completed(table, layouts.get(table.name) as Layout, {
         isKeyGenerated: !keyed.has(table.name),
         errorsColumn: origins.get(table.name)?.errorsColumn,
+        fileColumns: jsonColumns(table, filesIn.get(table.name)),
         kept: kept.get(table.name),
       }),
     )
@@ -223,6 +225,7 @@ export class SqliteStage implements Stage {
 /** What the plan and the pull say of a table. */
 interface Completion {
   readonly isKeyGenerated: boolean
+  readonly fileColumns: readonly string[]
   readonly errorsColumn: string | null | undefined
   readonly kept: TableInfo['kept']
 }
@@ -230,13 +233,14 @@ interface Completion {
 function completed(
   table: RenderedTable,
   layout: Layout,
-  { isKeyGenerated, errorsColumn, kept }: Completion,
+  { isKeyGenerated, errorsColumn, fileColumns: filesIn, kept }: Completion,
 ): TableInfo {
   return {
     ...table,
     ...layout,
     ...(isKeyGenerated && { isKeyGenerated }),
     ...(errorsColumn != null && { errorsColumn }),
+    ...(filesIn.length > 0 && { fileColumns: filesIn }),
     ...(kept && { kept: { code: kept.code, message: kept.message, since: kept.since } }),
   }
 }
@@ -258,4 +262,9 @@ function withTimes(configured: Readonly<Record<string, TableOptions>> | undefine
 
 function fileColumns(plan: Plan): Map<string, readonly string[]> {
   return new Map(plan.tables.map(({ name, fileColumns: columns = [] }) => [name, columns]))
+}
+
+/** Those of these columns that a table has, as JSON. */
+function jsonColumns({ columns }: RenderedTable, names: readonly string[] = []): string[] {
+  return columns.flatMap(({ name, type }) => (type === 'json' && names.includes(name) ? [name] : []))
 }

@@ -219,7 +219,6 @@ async function serveHurried(t: TestContext, { mounts }: RealServer): Promise<{ p
       query: (...args) => mounted.query(...args),
       origin: (name) => mounted.origin(name),
       fileReferences: (...args) => mounted.fileReferences(...args),
-      fileColumns: (name) => mounted.fileColumns(name),
       bodyFile: (...args) => mounted.bodyFile(...args),
       exportFile: (wanted) => mounted.exportFile({ ...wanted, waitMs: 0 }),
       fileSizes: () => mounted.fileSizes(),

@@ -132,7 +132,6 @@ export class FakeSnapshots implements Snapshots {
       },
       origin: () => undefined,
       fileReferences: () => [],
-      fileColumns: () => [],
       record: () => {
         throw new Error('this fake holds no records: use a real snapshot')
       },
@@ -178,7 +177,14 @@ export class FakeEngine implements Engine {
 
   constructor(sources: readonly string[]) {
     for (const source of sources)
-      this.#records.set(source, { source, state: { state: 'IDLE' }, run: null, checkedAt: null, nextRunAt: null, told: NOTHING_TOLD })
+      this.#records.set(source, {
+        source,
+        state: { state: 'IDLE' },
+        run: null,
+        checkedAt: null,
+        nextRunAt: null,
+        told: NOTHING_TOLD,
+      })
   }
 
   async request(source: string, trigger: Trigger): Promise<{ run: Run; joined: boolean }> {

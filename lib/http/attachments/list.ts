@@ -80,9 +80,9 @@ export async function listFiles(
 }
 
 /** Those that are seen, or the one that is asked for: whether that one is there is for the query to say. */
-function fileColumns({ source, table, mounted }: Target, principal: Principal, field: string | undefined): string[] {
+function fileColumns({ source, table }: Target, principal: Principal, field: string | undefined): string[] {
   const hidden = ruleOf(principal, source, table.name)?.hidden ?? []
-  const all = mounted.fileColumns(table.name).filter((column) => !hidden.includes(column))
+  const all = (table.fileColumns ?? []).filter((column) => !hidden.includes(column))
   if (field === undefined) return all
   const isKnown = all.includes(field) || !table.columns.some(({ name }) => name === field) || hidden.includes(field)
   return isKnown ? [field] : []
