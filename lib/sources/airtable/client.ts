@@ -22,7 +22,7 @@ export interface ClientLimits {
   readonly penaltyMs: number
 }
 
-export const CLIENT_LIMITS: ClientLimits = {
+const CLIENT_LIMITS: ClientLimits = {
   deadlineMs: 45_000,
   patienceMs: 15 * 60_000,
   attempts: 6,

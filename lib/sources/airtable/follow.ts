@@ -3,6 +3,7 @@ import type { Page } from '../../source.ts'
 import { IDS_OF_A_CALL } from './formula.ts'
 import { joined, type Batch, type Touched } from './payloads.ts'
 import type { Pull } from './pull.ts'
+import { recordsById } from './records-by-id.ts'
 import type { RecordReader } from './records.ts'
 import { Refusal } from './refusal.ts'
 import type { TableRows } from './rows.ts'
@@ -110,7 +111,7 @@ async function* renew(
     const ids = [...changed]
     for (let from = 0; from < ids.length; from += IDS_OF_A_CALL) {
       const asked = ids.slice(from, from + IDS_OF_A_CALL)
-      const page = await reader.byId(table, asked, { signal: pull.signal })
+      const page = await recordsById(reader, table, asked, pull.signal)
       const found = new Set(page.records.map(({ id }) => id))
       const gone = asked.filter((id) => !found.has(id))
       yield pull.page(table, {

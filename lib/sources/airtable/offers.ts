@@ -3,6 +3,7 @@ import type { AirtableClient } from './client.ts'
 import { IDS_OF_A_CALL } from './formula.ts'
 import { layoutOf } from './layout.ts'
 import { selectTables } from './plan-tables.ts'
+import { recordsById } from './records-by-id.ts'
 import type { RecordReader } from './records.ts'
 import { Refusal } from './refusal.ts'
 import { TableRows } from './rows.ts'
@@ -33,7 +34,7 @@ export async function offersOf(
     const tableRows = new TableRows(layout, { publicUrl: null, mirrorsFiles: true })
     for (let from = 0; from < keys.length; from += IDS_OF_A_CALL) {
       try {
-        const page = await reader.byId(table, keys.slice(from, from + IDS_OF_A_CALL), { signal })
+        const page = await recordsById(reader, table, keys.slice(from, from + IDS_OF_A_CALL), signal)
         offers.push(...tableRows.of(page.records, page.sentAt).files)
       } catch (error) {
         if (!(error instanceof Refusal) || !error.isOfOneThing) throw error

@@ -1,6 +1,4 @@
-import { Failure } from '../../errors.ts'
 import type { AirtableClient, CallOptions } from './client.ts'
-import { recordsFormula } from './formula.ts'
 import { shown } from './names.ts'
 import { recordsIn, type AirtableRecord } from './rows.ts'
 
@@ -54,23 +52,5 @@ export class RecordReader {
       offset: typeof next === 'string' && next !== '' ? next : null,
       sentAt,
     }
-  }
-
-  /**
-   * Those of up to `IDS_OF_A_CALL` records that are still there.
-   *
-   * @throws as `page`; `upstream_malformed` too when Airtable answers with more than was asked for
-   */
-  async byId(
-    table: { id: string; name: string },
-    ids: readonly string[],
-    options: Omit<CallOptions, 'doing'>,
-  ): Promise<Omit<RecordPage, 'offset'>> {
-    const wanted = new Set(ids)
-    const { records, offset, sentAt } = await this.page(table, { ...options, formula: recordsFormula(ids) })
-    // Who is not among them counts as deleted: that must not come of a filter that was not heeded.
-    if (offset === null && records.every(({ id }) => wanted.has(id))) return { records, sentAt }
-    const message = `Airtable was asked for ${ids.length} records of table ${shown(table.name)}, and answers with others.`
-    throw new Failure('upstream_malformed', message)
   }
 }

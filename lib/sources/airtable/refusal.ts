@@ -50,15 +50,16 @@ export function troubleOf({ status, body }: Pick<Answer, 'status' | 'body'>): Tr
 export function refusalOf({ status, type, message, kind }: Trouble, doing: string): Refusal {
   const said = message === '' ? '' : `: ${message}`
   const code = codeOf(status, type, kind)
-  return new Refusal(code, `Airtable refused to ${doing} (${status} ${type}${said}). ${ADVICE[code] ?? ''}`.trimEnd(), {
+  const advice = adviceFor(status, code)
+  return new Refusal(code, `Airtable refused to ${doing} (${status} ${type}${said}).${advice}`, {
     httpStatus: status,
     type,
   })
 }
 
-const ADVICE: Partial<Record<FailureCode, string>> = {
-  upstream_refused: 'Check the token, its scopes, and what it may see.',
-  upstream_budget_spent: 'Calls go on when the month has ended, or with a larger plan.',
+function adviceFor(status: number, code: FailureCode): string {
+  if (code === 'upstream_budget_spent') return ' Calls go on when the month has ended, or with a larger plan.'
+  return [401, 403, 404].includes(status) ? ' Check the token, its scopes, and what it may see.' : ''
 }
 
 function tellingOf(body: Answer['body']): { type: unknown; message?: unknown } | undefined {

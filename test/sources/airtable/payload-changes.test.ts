@@ -223,6 +223,8 @@ describe('payloads that are missing', () => {
       },
     })
     await sync({ cursors: 1 })
+    const changed = replica.records('Orders').find(({ fields }) => fields['Notes'] === 'changed')
+    assert.ok(changed, 'what was modified is looked for at once')
     assert.ok(isSweep(await sync()))
     replica.assertMirrors(base)
   })
