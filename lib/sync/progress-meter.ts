@@ -36,6 +36,12 @@ export class ProgressMeter {
     this.#sample()
   }
 
+  /** All is pulled, whatever was expected. */
+  pulled(): void {
+    this.#done = 1
+    this.#sample()
+  }
+
   get progress(): Progress {
     const rate = this.#rate((sample) => sample.rows)
     const speed = this.#rate((sample) => sample.done)

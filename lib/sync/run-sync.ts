@@ -149,6 +149,7 @@ async function pull(parts: RunParts, run: RunClock, stage: Stage): Promise<void>
     }
   }
   signal.throwIfAborted()
+  run.meter.pulled()
 }
 
 function verify(parts: RunParts, run: RunClock, stage: Stage): void {

@@ -95,6 +95,13 @@ describe('the progress of a run', () => {
     assert.deepEqual([told.progress.rate, told.progress.etaMs], [100, 5000])
   })
 
+  test('is all done when all is pulled, however much was expected', () => {
+    const { meter } = metered({ name: 't', estimatedRows: 1000 })
+    meter.page('t', 998, undefined)
+    meter.pulled()
+    assert.equal(meter.progress.done, 1)
+  })
+
   test('begins again with a pull that begins again', () => {
     const { clock, meter } = metered({ name: 'gone', expectedRows: 100 }, { name: 't', expectedRows: 100 })
     clock.move(1000)
