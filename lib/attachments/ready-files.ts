@@ -91,7 +91,11 @@ export class ReadyFiles {
         else if (!isGood && hasRoom(file)) stale.push(file)
         if (stale.length === BATCH) yield* this.#renewed(stale.splice(0), signal)
       }
-      after = index.follow() ? '' : batch.at(-1)?.id
+      after = batch.at(-1)?.id
+      if (!index.follow()) continue
+      // From the beginning; what is set aside would come twice.
+      yield* this.#renewed(stale.splice(0), signal)
+      after = ''
     }
     yield* this.#renewed(stale, signal)
   }
@@ -99,13 +103,10 @@ export class ReadyFiles {
   async *#renewed(files: readonly MissingFile[], signal: AbortSignal): AsyncGenerator<ReadyFile, void> {
     const { index, renew, onGone } = this.#parts
     if (files.length === 0 || this.#noOffers !== undefined) return
+    const rows = files.map(({ row }) => row)
     let offers: FileOffer[]
     try {
-      offers =
-        (await renew?.(
-          files.map(({ row }) => row),
-          signal,
-        )) ?? []
+      offers = (await renew?.(rows, signal)) ?? []
     } catch (error) {
       signal.throwIfAborted()
       const failure = toFailure(error)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { disk } from '../../lib/base/files.ts'
 import { Failure } from '../../lib/errors.ts'
-import { fileName } from '../../lib/files.ts'
+import { fileName, type FileRow } from '../../lib/files.ts'
 import { answers, whole, type Behaviour } from './file-host.ts'
 import { FilesSite } from './files-site.ts'
 
@@ -382,6 +382,23 @@ describe('snapshots', () => {
     site.offer('attA')
     assert.equal((await site.mirror()).mirrored, 2)
     assert.deepEqual(site.host.requests, ['attA', 'attB'])
+  })
+
+  test('that become active while offers are asked for change nothing of what is fetched, and how often', async (t) => {
+    const site = await FilesSite.open(t)
+    const rows = Array.from({ length: 130 }, (_, index) => [site.file(`att${String(index).padStart(3, '0')}`)])
+    await site.publish(...rows)
+    let isFirst = true
+    const renew = async (wanted: readonly FileRow[]) => {
+      if (isFirst) await site.publish(...rows, [site.file('attNew')])
+      isFirst = false
+      return wanted.map(({ key }) =>
+        site.host.offer(key === 'w131' ? 'attNew' : `att${String(Number(key.slice(1)) - 1).padStart(3, '0')}`),
+      )
+    }
+    assert.equal((await site.mirror({ renew })).mirrored, 131)
+    assert.equal(new Set(site.host.requests).size, 131)
+    assert.equal(site.host.requests.length, 131)
   })
 
   test('that speak of no file need none', async (t) => {
