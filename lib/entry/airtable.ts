@@ -4,7 +4,7 @@ import { toFailure } from '../errors.ts'
 import type { AirtableSourceOptions, Settings } from '../settings.ts'
 import { AirtableClient } from '../sources/airtable/client.ts'
 import { notificationUrl } from '../sources/airtable/source.ts'
-import { Webhooks, type ListedHook } from '../sources/airtable/webhooks.ts'
+import { Webhooks } from '../sources/airtable/webhooks.ts'
 import { callLimiters } from '../sqlite/call-limiter.ts'
 import { sourceMemory } from '../sqlite/source-memory.ts'
 import { hookLines, hookTable } from './hook-listing.ts'
@@ -133,7 +133,7 @@ async function create({ source, options, webhooks }: Base): Promise<void> {
 async function remove({ source, webhooks }: Base, _given: Given, asked: string | undefined): Promise<void> {
   const id = asked ?? webhooks.known?.id
   if (id === undefined) throw new Failed(`The source ${source} has no webhook.`)
-  const isThere = (await webhooks.list(live)).some((hook: ListedHook) => hook.id === id)
+  const isThere = (await webhooks.list(live)).some((hook) => hook.id === id)
   if (asked !== undefined && !isThere) throw new Failed(`The base has no webhook ${asked}.`)
   await webhooks.delete(id, live)
   process.stdout.write(`${id} is deleted.\n`)

@@ -1,4 +1,4 @@
-import type { ListedHook } from '../sources/airtable/webhooks.ts'
+import type { ListedHook } from '../sources/airtable/listed-hook.ts'
 
 const HEAD = ['id', 'whose', 'state', 'tells', 'expires', 'last time']
 

@@ -87,6 +87,12 @@ export class AirtableClient {
     return this.#limiter.usage()
   }
 
+  /** Patience for several calls together: each has what those before have left. */
+  sharedPatience(ms: number): () => number {
+    const endAt = this.#clock.monotonic() + ms
+    return () => Math.max(0, endAt - this.#clock.monotonic())
+  }
+
   /**
    * Resolves with the JSON object of a success; `{}` for a success without a body. May send a call more than once.
    *
@@ -95,8 +101,7 @@ export class AirtableClient {
    */
   async call(call: Call, options: CallOptions): Promise<NonNullable<Answer['body']>> {
     const { attempts, penalties } = this.#limits
-    const endAt = this.#clock.monotonic() + Math.min(options.patienceMs ?? Infinity, this.#limits.patienceMs)
-    const leftMs = () => Math.max(0, endAt - this.#clock.monotonic())
+    const leftMs = this.sharedPatience(Math.min(options.patienceMs ?? Infinity, this.#limits.patienceMs))
     for (const tries = { failed: 0, penalties: 0 }; ;) {
       options.signal.throwIfAborted()
       const trouble = await this.#try(call, options.signal, leftMs())

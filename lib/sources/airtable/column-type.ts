@@ -1,4 +1,5 @@
 import type { ColumnType, JsonValue } from '../../column.ts'
+import { membersOf } from './members.ts'
 import type { AirtableField } from './schema.ts'
 
 /** A computed field of a computed field ends somewhere. */
@@ -60,9 +61,4 @@ export function tellsModification({ type, options }: Described): boolean {
 function resultOf({ options }: Described): Described {
   const { type, options: own } = membersOf(membersOf(options)['result'])
   return { type: typeof type === 'string' ? type : null, ...(own !== undefined && { options: own }) }
-}
-
-export function membersOf(value: JsonValue | undefined): Readonly<Record<string, JsonValue | undefined>> {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-  return isObject ? (value as Readonly<Record<string, JsonValue>>) : {}
 }

@@ -45,7 +45,13 @@ export async function planPull(
 ): Promise<Planned> {
   const { options, client, webhooks, misfits } = parts
   const { baseId, mode = 'polling', sweepEveryMs = DAY_MS } = options
-  const call = { signal, patienceMs: PATIENCE_MS }
+  const leftMs = client.sharedPatience(PATIENCE_MS)
+  const call = {
+    signal,
+    get patienceMs() {
+      return leftMs()
+    },
+  }
   const known = wantsAll ? undefined : decodeState(published?.cursor)
   const isFresh = known === undefined || trigger === 'start'
 

@@ -1,7 +1,7 @@
 import type { JsonValue } from '../../column.ts'
 import type { FieldOrigin } from '../../origin.ts'
 import type { TablePlan } from '../../source.ts'
-import { membersOf } from './column-type.ts'
+import { membersOf } from './members.ts'
 import type { AirtableTablePlan } from './layout.ts'
 
 /** Types whose cells follow from what their options say. */

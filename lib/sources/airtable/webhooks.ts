@@ -2,15 +2,15 @@ import type { JsonValue } from '../../column.ts'
 import { Failure } from '../../errors.ts'
 import type { SourceMemory } from '../../source-parts.ts'
 import type { AirtableClient, CallOptions } from './client.ts'
-import { membersOf } from './column-type.ts'
+import { membersOf } from './members.ts'
 import { batchIn, type Batch } from './payloads.ts'
+import { hearsAll, listedHook, SPECIFICATION, timeOf, type ListedHook } from './listed-hook.ts'
 import { Refusal } from './refusal.ts'
 
 /** Airtable lets one live for a week from the last time that somebody cared. */
 const RENEW_BEFORE_MS = 3.5 * 86_400_000
 /** How often making one is tried again when Airtable did not say whether it did. */
 const MAX_ATTEMPTS = 3
-const SPECIFICATION = { options: { filters: { dataTypes: ['tableData', 'tableFields', 'tableMetadata'] } } }
 
 /** The webhook of this source, as its memory holds it. Times are epoch milliseconds, by Airtable's clock. */
 export interface KnownHook {
@@ -20,18 +20,6 @@ export interface KnownHook {
   readonly expiresAt: number | null
   /** Where it tells of changes; null: it is asked. */
   readonly notificationUrl: string | null
-}
-
-/** A webhook as Airtable lists it. */
-export interface ListedHook {
-  readonly id: string
-  readonly notificationUrl: string | null
-  readonly isEnabled: boolean
-  readonly areNotificationsEnabled: boolean
-  readonly next: number
-  readonly expiresAt: number | null
-  readonly specification: JsonValue | undefined
-  readonly lastResult: JsonValue | undefined
 }
 
 type Options = Omit<CallOptions, 'doing'>
@@ -195,32 +183,4 @@ export class Webhooks {
     const { webhook: _before, ...others } = membersOf(this.#memory.read())
     this.#memory.write({ ...others, ...(webhook && { webhook: { ...webhook } }) })
   }
-}
-
-function listedHook(hook: JsonValue): ListedHook {
-  const members = membersOf(hook)
-  const { id, notificationUrl, cursorForNextPayload: next } = members
-  return {
-    id: typeof id === 'string' ? id : '',
-    notificationUrl: typeof notificationUrl === 'string' ? notificationUrl : null,
-    isEnabled: members['isHookEnabled'] !== false,
-    areNotificationsEnabled: members['areNotificationsEnabled'] !== false,
-    next: typeof next === 'number' ? next : 1,
-    expiresAt: timeOf(members['expirationTime']),
-    specification: members['specification'],
-    lastResult: members['lastNotificationResult'],
-  }
-}
-
-/** Whether it hears of everything in the base. */
-function hearsAll({ specification }: ListedHook): boolean {
-  const filters = membersOf(membersOf(membersOf(specification)['options'])['filters'])
-  const { dataTypes, ...narrower } = filters
-  const heard = new Set(Array.isArray(dataTypes) ? (dataTypes as readonly JsonValue[]) : [])
-  return SPECIFICATION.options.filters.dataTypes.every((type) => heard.has(type)) && Object.keys(narrower).length === 0
-}
-
-function timeOf(value: unknown): number | null {
-  const time = typeof value === 'string' ? Date.parse(value) : Number.NaN
-  return Number.isNaN(time) ? null : time
 }

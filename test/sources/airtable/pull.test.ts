@@ -49,6 +49,14 @@ describe('a pull', () => {
     assert.ok(upstream.clock.monotonic() < 120_000)
   })
 
+  test('gives up its plan in that time, too, where each of its calls is slow', async (t) => {
+    const upstream = await upstreamOf(t, generateBase({ seed: 16, tables: 1, records: 10 }))
+    upstream.sim.fault({ kind: 'slow', delayMs: 40_000, times: Infinity })
+    const source = upstream.source({ mode: 'webhook' })
+    await assert.rejects(source.plan(planOptions(new AbortController().signal)), { code: 'upstream_unavailable' })
+    assert.ok(upstream.clock.monotonic() < 120_000)
+  })
+
   test('of a base without tables has nothing to say', async (t) => {
     const base = generateBase({ seed: 17, tables: 1, records: 10 })
     const upstream = await upstreamOf(t, base)
