@@ -55,6 +55,8 @@ export interface Control {
 export interface RunRecord {
   readonly run: Run
   readonly lease: Lease
+  /** When the guard last refused a run of the source since something was published; null: never. Epoch milliseconds. */
+  refusedAt(): number | null
   planned(): void
   /** What is known of the upstream now. */
   told(told: Told): void

@@ -68,6 +68,11 @@ export interface PlanOptions {
   readonly published: Published | undefined
   /** Every table has to begin with nothing: what was made of changes cannot be used. */
   readonly wantsAll: boolean
+  /**
+   * When the guard last refused what was pulled, since something was published; null: never. Until somebody decides, the
+   * same would be refused again. Epoch milliseconds.
+   */
+  readonly refusedAt: number | null
 }
 
 /**

@@ -3,6 +3,9 @@ import { sweepEveryMs } from './airtable-rules.ts'
 import type { Unreadable } from './quantity.ts'
 import { readEvery } from './schedule.ts'
 
+/** A webhook ends after seven days unless its payloads are looked at. */
+const WEBHOOK_LOOK_MS = 3 * 86_400_000
+
 export interface ScheduleOptions {
   /** That of sources which have none of their own. */
   readonly schedule: string
@@ -20,5 +23,5 @@ export async function scheduleOf(
   if (kind === 'airtable' && options.mode === 'manual') return 'off'
   if (options.every !== undefined) return await readEvery(options.every)
   if (kind !== 'airtable' || options.mode !== 'webhook' || publicUrl === null) return schedule
-  return `every ${Math.ceil(sweepEveryMs(options) / 1000)}s`
+  return `every ${Math.ceil(Math.min(WEBHOOK_LOOK_MS, sweepEveryMs(options)) / 1000)}s`
 }

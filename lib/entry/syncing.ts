@@ -163,6 +163,7 @@ export async function openSyncing(
         trigger: 'change',
         published: undefined,
         wantsAll: false,
+        refusedAt: null,
       })
       .catch(() => undefined)
     if (seen !== null && plan !== undefined && plan.identity !== seen) await ask(id, 'change')

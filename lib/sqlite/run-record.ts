@@ -7,6 +7,9 @@ import type { ControlDatabase } from './control-database.ts'
 import type { SourceFolder } from './pointer.ts'
 import { stateOf, type RunTable } from './run-table.ts'
 
+/** Runs among which a refused one is looked for. */
+const LOOK_BACK = 100
+
 /** The record of one run in `control.sqlite`, for whoever holds the claim. */
 export class SqliteRunRecord implements RunRecord {
   readonly run: Run
@@ -23,6 +26,14 @@ export class SqliteRunRecord implements RunRecord {
     this.#table = table
     this.#folders = folders
     this.#furthest = rowsOf(claim.run.progress)
+  }
+
+  refusedAt(): number | null {
+    const { source } = this.run
+    const publishedAt = pointerOf(this.#folders, source)?.publishedAt ?? 0
+    const runs = this.#control.read(() => this.#table.list({ source, limit: LOOK_BACK }))
+    const refused = runs.find(({ status, finished_at: at }) => status === 'rejected' && (at ?? 0) > publishedAt)
+    return refused?.finished_at ?? null
   }
 
   planned(): void {

@@ -56,21 +56,22 @@ export async function runSync(parts: RunParts): Promise<RunStatus> {
 
 async function sync(parts: RunParts, run: RunClock): Promise<RunStatus> {
   const { source, store, record, signal } = parts
+  const refusedAt = record.refusedAt()
   if (record.run.republish !== null) return build(parts, run, undefined)
   let wantsAll = false
   for (let attempt = 1; ; attempt++) {
     let isChangesOnly = false
     try {
       const published = store.published(source.id)
-      const plan = await source.plan({ signal, trigger: record.run.trigger, published, wantsAll })
+      const plan = await source.plan({ signal, trigger: record.run.trigger, published, wantsAll, refusedAt })
       isChangesOnly = plan.tables.some(({ from }) => from === 'active')
       tell(parts, plan)
       return await build(parts, run, plan)
     } catch (error) {
       const { code } = toFailure(error)
       if (attempt === MAX_ATTEMPTS) throw error
-      // What was made of changes alone may be wrong where the upstream is right: it is asked for everything.
-      if (code === 'snapshot_rejected' && isChangesOnly) wantsAll = true
+      // What was made of changes alone may be wrong where the upstream is right: it is asked for everything, once.
+      if (code === 'snapshot_rejected' && isChangesOnly && refusedAt === null) wantsAll = true
       else if (code === 'upstream_changed') await sleepBeforeRetry(parts, attempt)
       else throw error
       signal.throwIfAborted()

@@ -207,4 +207,27 @@ describe('what can go wrong upstream', () => {
     await mirror.syncWell('start')
     assertMirrors(mirror, sim.base)
   })
+
+  test('most records are gone: the guard refuses it once, and not each hour again at the price of a full read', async (t) => {
+    const { sim, mirror, clock } = await start(t)
+    await mirror.syncWell('first')
+    const before = mirror.pointer
+    const orders = sim.base.table('Orders')
+    for (const { id } of orders.records.slice(100)) orders.delete(id)
+    const refused = await mirror.sync('start')
+    assert.deepEqual([refused.status, refused.error?.facts.reason], ['rejected', 'rows_lost'])
+    assert.deepEqual(mirror.pointer, before)
+    assert.match(mirror.status.warnings.join(), /refused/)
+
+    await clock.advance(90_000_000)
+    await mirror.sync('start')
+    await clock.advance(3_600_000)
+    const from = sim.requests.length
+    const { id } = orders.records[0]!
+    orders.update(id, { Status: 'Shipped' })
+    await mirror.syncWell('schedule')
+    assert.equal(mirror.cell('Orders', id, 'Status'), 'Shipped')
+    assert.ok(sim.requests.length - from <= 12, `${sim.requests.length - from} calls`)
+    assert.match(mirror.status.warnings.join(), /refused by the guard/)
+  })
 })

@@ -165,6 +165,8 @@ describe('when a base is synced', () => {
       (await sourceOf(env, config(`{ crm: airtable({ ${OPTIONS}, ${options} }) }`))).schedule
     assert.equal(await of(`mode: 'webhook', every: '5m'`, hook), 'every 300s')
     assert.equal(await of(`mode: 'webhook', sweepEvery: '36h'`, hook), 'every 129600s')
+    // A webhook that nobody looks at ends after seven days.
+    assert.equal(await of(`mode: 'webhook', sweepEvery: '14d'`, hook), 'every 259200s')
     assert.equal(await of(`mode: 'webhook', sweepEvery: '1500ms'`, hook), 'every 2s')
     assert.equal(await of(`mode: 'manual'`), 'off')
     assert.equal(await of(`mode: 'manual', every: 'off'`), 'off')

@@ -38,6 +38,33 @@ export function withoutSignedUrls(
   )
 }
 
+/** Where Airtable keeps files. */
+const SIGNED_URL = /https:\/\/[\w.-]*\bairtableusercontent\.com\/[^\s"'<>()]*/g
+
+/**
+ * Puts stable URLs in the place of signed ones in texts that were computed from attachments: a formula over such a field
+ * yields names and URLs. Signed ones of other records' files are left out, since nothing tells which these are.
+ */
+export class StableUrls {
+  readonly #options: AttachmentOptions
+  readonly #known = new Map<string, string>()
+
+  constructor(options: AttachmentOptions) {
+    this.#options = options
+  }
+
+  add({ id, url }: Pick<FileOffer, 'id' | 'url'>): void {
+    this.#known.set(url, this.#options.mirrorsFiles ? stableUrl(id, this.#options.publicUrl) : '')
+  }
+
+  in(text: string): string {
+    if (!text.includes('://')) return text
+    let stable = text
+    for (const [signed, url] of this.#known) stable = stable.replaceAll(signed, () => url)
+    return stable.replaceAll(SIGNED_URL, '')
+  }
+}
+
 /** When an offer in an answer to a call ends that was sent at `sentAt`. Epoch milliseconds. */
 export function offerEnd(sentAt: number): number {
   return sentAt + OFFER_MS

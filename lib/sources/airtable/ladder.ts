@@ -15,6 +15,8 @@ export interface Situation {
   /** By Airtable's clock. */
   readonly now: number
   readonly sweepEveryMs: number
+  /** When the guard refused what was read last: see `PlanOptions`. */
+  readonly refusedAt: number | null
   readonly usage: CallUsage
   readonly sweepCalls: number
   /** Calls that looking for changes will take until the month ends. */
@@ -43,6 +45,15 @@ export function rungFor(situation: Situation): Rung {
   }
   if (gap !== null) return { isSweep: true, warnings: [] }
   if (!isDue) return { isSweep: false, warnings: [] }
+  const { refusedAt } = situation
+  if (refusedAt !== null && Math.abs(now - refusedAt) < sweepEveryMs) {
+    return {
+      isSweep: false,
+      warnings: [
+        'All records were read and refused by the guard; changes alone are followed until somebody publishes what was refused, starts the source, or it is time to read them again.',
+      ],
+    }
+  }
   const warning = budgetAgainst(situation)
   return warning === undefined ? { isSweep: true, warnings: [] } : { isSweep: false, warnings: [warning] }
 }

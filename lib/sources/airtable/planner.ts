@@ -41,7 +41,7 @@ export interface PlannerParts {
  */
 export async function planPull(
   parts: PlannerParts,
-  { signal, trigger, published, wantsAll }: PlanOptions,
+  { signal, trigger, published, wantsAll, refusedAt }: PlanOptions,
 ): Promise<Planned> {
   const { options, client, webhooks, misfits } = parts
   const { baseId, mode = 'polling', sweepEveryMs = DAY_MS } = options
@@ -68,6 +68,7 @@ export async function planPull(
   const rung = rungFor({
     known,
     trigger,
+    refusedAt,
     gap: following.gap,
     now: client.upstreamNow,
     sweepEveryMs,

@@ -2,7 +2,7 @@ import type { ColumnType, JsonValue, Value } from '../../column.ts'
 import { Failure } from '../../errors.ts'
 import type { FileOffer } from '../../files.ts'
 import type { TablePlan } from '../../source.ts'
-import { offerEnd, withoutSignedUrls, type AttachmentOptions } from './attachments.ts'
+import { offerEnd, StableUrls, withoutSignedUrls, type AttachmentOptions } from './attachments.ts'
 import type { AirtableTablePlan } from './layout.ts'
 import { shown } from './names.ts'
 
@@ -30,6 +30,7 @@ interface FieldPlace {
   readonly type: ColumnType
   /** What a cell is that is left out. */
   readonly empty: null | false
+  readonly isComputed: boolean
 }
 
 /** Turns the records of one planned table into its rows. */
@@ -52,6 +53,7 @@ export class TableRows {
       type: types[column] as ColumnType,
       // A box that is not ticked is left out as if it were empty, which it cannot be.
       empty: type === 'checkbox' ? false : null,
+      isComputed: type === 'formula' || type === 'rollup',
     }))
     this.#hasErrors = origin.errorsColumn !== null
     this.#options = options
@@ -73,15 +75,26 @@ export class TableRows {
 
   #row({ id, createdTime, fields }: AirtableRecord, onFile: (file: Omit<FileOffer, 'expiresAt'>) => void): Value[] {
     const misfits: [string, JsonValue][] = []
+    const urls = new StableUrls(this.#options)
     const cells = this.#fields.map((field): Value => {
       const cell = fields[field.id] ?? null
       if (cell === null) return field.empty
-      if (field.type === 'json') return withoutSignedUrls(cell, this.#options, onFile)
+      if (field.type === 'json') {
+        return withoutSignedUrls(cell, this.#options, (file) => {
+          urls.add(file)
+          onFile(file)
+        })
+      }
       if (fits(field.type, cell)) return cell
       misfits.push([field.column, cell])
       return null
     })
     if (!this.#hasErrors && misfits.length > 0) throw new Misfit(this.id)
+    // Behind all attachments of the record: a formula may stand before the field it is about.
+    for (const [index, { isComputed }] of this.#fields.entries()) {
+      const cell = cells[index]
+      if (isComputed && typeof cell === 'string') cells[index] = urls.in(cell)
+    }
     const errors = misfits.length === 0 ? null : Object.fromEntries(misfits)
     return [id, createdTime, ...cells, ...(this.#hasErrors ? [errors] : [])]
   }

@@ -35,6 +35,7 @@ const SITUATION: Situation = {
   sweepEveryMs: DAY_MS,
   usage: { month: '2026-07', calls: 0, budget: null, pausedUntil: null },
   sweepCalls: 503,
+  refusedAt: null,
   reservedCalls: 0,
 }
 const rung = (change: Partial<Situation>) => rungFor({ ...SITUATION, ...change })
@@ -54,6 +55,15 @@ describe('the ladder', () => {
     assert.ok(isSweep({ known: { ...STATE, sweptAt: NOW - DAY_MS } }))
     assert.ok(!isSweep({ known: { ...STATE, sweptAt: NOW - DAY_MS + 1 } }))
     assert.ok(isSweep({ known: { ...STATE, sweptAt: NOW + 1 } }), 'the clock went back: nobody knows when it was')
+  })
+
+  test('does not read again what the guard refused a short while ago, and says so', () => {
+    const known = { ...STATE, sweptAt: NOW - 2 * DAY_MS }
+    const refused = rung({ known, refusedAt: NOW - 1000 })
+    assert.equal(refused.isSweep, false)
+    assert.match(refused.warnings.join(), /refused by the guard/)
+    assert.ok(isSweep({ known, refusedAt: NOW - DAY_MS }))
+    assert.ok(isSweep({ known, refusedAt: NOW - 1000, trigger: 'start' }))
   })
 
   test('has what is due wait for the next month where the calls of this one will not do, and says so', () => {

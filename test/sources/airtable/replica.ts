@@ -25,6 +25,7 @@ interface Staged {
 export interface SyncOptions {
   readonly trigger?: Trigger
   readonly wantsAll?: boolean
+  readonly refusedAt?: number
   /** The process is killed when this many pages are in. */
   readonly killAfter?: number
 }
@@ -45,8 +46,8 @@ export class Replica {
 
   async sync(source: Source, options: SyncOptions = {}): Promise<Synced> {
     const signal = new AbortController().signal
-    const { trigger = 'schedule', wantsAll = false, killAfter = Infinity } = options
-    const plan = await source.plan({ signal, trigger, published: this.published, wantsAll })
+    const { trigger = 'schedule', wantsAll = false, refusedAt = null, killAfter = Infinity } = options
+    const plan = await source.plan({ signal, trigger, published: this.published, wantsAll, refusedAt })
     assert.deepEqual(JSON.parse(JSON.stringify(plan)), plan, 'a plan is JSON')
     if (plan.identity === this.published?.seen) return { plan, pages: [], isKilled: false }
     const staged = this.#stage(plan)

@@ -138,3 +138,27 @@ describe('an answer with records', () => {
     })
   }
 })
+
+describe('a text that is computed of attachments', () => {
+  const formula = { id: 'fld0', name: 'Links', type: 'formula', options: { result: { type: 'singleLineText' } } }
+  const files = { id: 'fld5', name: 'Files', type: 'multipleAttachments' }
+  const textOf = (text: string, publicUrl: string | null, mirrorsFiles = true) => {
+    const table = { id: 'tbl1', name: 'Orders', primaryFieldId: 'fld0', fields: [formula, files], views: [] }
+    const layout = layoutOf(table, { baseId: 'app1', name: 'Orders', mirrorsFiles, hasMisfits: false })
+    const record = { id: 'rec1', createdTime: TIME, fields: { fld0: text, fld5: [FILE] } }
+    const { rows } = new TableRows(layout, { publicUrl, mirrorsFiles }).of([record], SENT_AT)
+    return rows[0]?.[layout.columns.indexOf('Links')]
+  }
+
+  test('has stable URLs in the place of signed ones, also where it stands before the field it is about', () => {
+    const text = `photo (${FILE.url}), again ${FILE.url}`
+    const stable = 'https://mirror.example/api/attachments/attXXXXXXXXXXXXXX'
+    assert.equal(textOf(text, 'https://mirror.example'), `photo (${stable}), again ${stable}`)
+    assert.equal(textOf(text, null, false), 'photo (), again ')
+  })
+
+  test('loses signed URLs of files that other records have, and keeps every other URL', () => {
+    const other = 'https://v5.airtableusercontent.com/v3/u/1/2/sig/nature'
+    assert.equal(textOf(`a.png (${other}) see https://example.com/x`, null), 'a.png () see https://example.com/x')
+  })
+})
