@@ -1,8 +1,9 @@
+import { statSync } from 'node:fs'
 import { Failure } from '../errors.ts'
 import type { Column } from '../column.ts'
 import type { TableOrigin } from '../origin.ts'
 import type { Database } from './database.ts'
-import { openSnapshot, quote } from './database.ts'
+import { openSnapshot, quote, sqliteCode } from './database.ts'
 import { sqlNames } from './names.ts'
 
 /** Format of staged files and snapshots, in `user_version`. */
@@ -94,11 +95,16 @@ export function createSnapshotSchema(db: Database): void {
   db.pragma(`user_version = ${FORMAT}`)
 }
 
-/** Whether the snapshot was written by a Holdfast of the same format. */
+/** Whether the snapshot was written by a Holdfast of the same format, and is a whole file as far as can be told at once. */
 export function isKnownFormat(path: string): boolean {
   const db = openSnapshot(path)
   try {
-    return db.pragma('user_version', { simple: true }) === FORMAT
+    if (db.pragma('user_version', { simple: true }) !== FORMAT) return false
+    const pages = db.prepare<[], number>('SELECT page_count * page_size FROM pragma_page_count, pragma_page_size')
+    return pages.pluck().get() === statSync(path).size
+  } catch (error) {
+    if (/^SQLITE_(?:CORRUPT|NOTADB)/.test(sqliteCode(error) ?? '')) return false
+    throw error
   } finally {
     db.close()
   }
