@@ -3,7 +3,7 @@ import type { Lease } from '../control.ts'
 import { Failure } from '../errors.ts'
 import type { Pointer } from '../snapshot.ts'
 import { CODINGS } from '../snapshot.ts'
-import type { Plan, Published } from '../source.ts'
+import type { Plan, Published, TablePlan } from '../source.ts'
 import type { Stage, Store } from '../store.ts'
 import { openSnapshot } from './database.ts'
 import { exportNames } from './export-names.ts'
@@ -38,7 +38,7 @@ export class SqliteStore implements Store {
 
   published(source: string): Published | undefined {
     const active = readActive(this.#folder(source))
-    if (active === undefined || active.pointer.isRolledBack || active.pointer.shape !== this.shape(source))
+    if (active === undefined || active.pointer.isRolledBack || !this.#isReadAlike(source, active.pointer))
       return undefined
     const { pointer } = active
     const db = openSnapshot(active.path)
@@ -48,8 +48,10 @@ export class SqliteStore implements Store {
         .get()
       if (pull === undefined) return undefined
       const { control, table } = this.#publisher
+      const { tables, ...plan } = JSON.parse(pull.plan) as Plan
+      const isThere = ({ name }: TablePlan) => pointer.tables.some((info) => info.name === name)
       return control.read(() => ({
-        plan: JSON.parse(pull.plan) as Plan,
+        plan: { ...plan, tables: tables.filter(isThere) },
         seen: this.seenIdentity(source),
         cursor: table.position(source, pointer.snapshot) ?? pull.cursor ?? undefined,
         checkedAt: table.peekSource(source)?.checked_at ?? pointer.checkedAt,
@@ -63,12 +65,15 @@ export class SqliteStore implements Store {
   seenIdentity(source: string): string | undefined {
     const active = readActive(this.#folder(source))
     if (active === undefined || active.pointer.isRolledBack) return undefined
+    if (!this.#isReadAlike(source, active.pointer)) return undefined
     const { control, table } = this.#publisher
-    return control.read(() => {
-      // Read otherwise, it may be something else, even if it was the same when the snapshot was made.
-      const shape = table.seenShape(source) ?? active.pointer.shape
-      return shape === this.shape(source) ? (table.peekSource(source)?.seen ?? undefined) : undefined
-    })
+    return control.read(() => table.peekSource(source)?.seen ?? undefined)
+  }
+
+  /** Read otherwise, it may be something else; but what was read so and found to be the same is the same. */
+  #isReadAlike(source: string, pointer: Pointer): boolean {
+    const { control, table } = this.#publisher
+    return control.read(() => table.seenShape(source) ?? pointer.shape) === this.shape(source)
   }
 
   shape(source: string): string {
