@@ -30,6 +30,11 @@ function taggedText(value: Exclude<Value, null | string>): string {
   return typeof value === 'boolean' ? `b${value}` : `n${value};`
 }
 
+/** The name of equal rows without the number that tells them apart. */
+export function bareId(id: string): string {
+  return id.slice(0, ID_LENGTH)
+}
+
 /** The name of the n-th of several equal rows; the first keeps the bare one. */
 export function occurrenceId(id: string, occurrence: number): string {
   return occurrence === 1 ? id : `${id}-${occurrence}`

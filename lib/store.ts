@@ -7,6 +7,8 @@ export interface PulledTable {
   readonly name: string
   readonly rows: number
   readonly columns: readonly string[]
+  /** The upstream did not give it: it is as it was. */
+  readonly isKept?: boolean
 }
 
 /** A snapshot that one run is building; nobody else sees it, nobody else writes it. */

@@ -94,6 +94,16 @@ export function toCell(kind: Kind, value: Value): Cell {
   }
 }
 
+/** What the column has stored for `value`; undefined where none of its cells can be that. */
+export function storedCell(state: ColumnState, value: Value): Cell | undefined {
+  try {
+    return kindFor({ ...state }, value) === state.kind ? toCell(state.kind, value) : undefined
+  } catch (error) {
+    if (error instanceof Failure) return undefined
+    throw error
+  }
+}
+
 /** How cells stored as one kind are read when they have to be stored as a wider one. Given back to `toCell`. */
 export function fromCell(kind: Kind, cell: Cell): Value {
   if (cell === null) return null

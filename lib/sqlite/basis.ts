@@ -1,5 +1,7 @@
 import type { TableOrigin } from '../origin.ts'
 import type { Pointer, TableInfo } from '../snapshot.ts'
+import type { TablePlan } from '../source.ts'
+import type { ColumnState } from '../typing.ts'
 import { literal, quote, type Database } from './database.ts'
 import { sqlNames } from './names.ts'
 import { POSITION, SqlTable } from './snapshot-schema.ts'
@@ -11,6 +13,8 @@ export interface BasisTable {
   readonly info: TableInfo
   readonly table: SqlTable
   readonly origin: TableOrigin | undefined
+  /** How its columns had grown when it was pulled, by name. */
+  readonly states: ReadonlyMap<string, ColumnState>
 }
 
 /**
@@ -31,10 +35,14 @@ export class Basis {
         .all()
         .map(({ name, origin }) => [name, origin === null ? undefined : (JSON.parse(origin) as TableOrigin)]),
     )
+    const states = readStates(db)
     const tables = attachedTables(db, SCHEMA, pointer)
     this.#tables = new Map(
       pointer.tables.map((info, index) => {
-        return [info.name, { info, table: tables[index] as SqlTable, origin: origins.get(info.name) }]
+        return [
+          info.name,
+          { info, table: tables[index] as SqlTable, origin: origins.get(info.name), states: states(info.name) },
+        ]
       }),
     )
   }
@@ -69,6 +77,36 @@ export class Basis {
   detach(): void {
     this.#db.exec(`DETACH ${SCHEMA}`)
   }
+}
+
+/** What the rows of a kept table were planned as. */
+export type KeptAs = Pick<TablePlan, 'key' | 'times' | 'fileColumns' | 'origin'>
+
+export function keptAs({ info, origin }: BasisTable): KeptAs {
+  const { key, isKeyGenerated, times, fileColumns } = info
+  const { created, modified } = times
+  return {
+    ...(!isKeyGenerated && { key }),
+    times: { ...(created !== null && { created }), ...(modified !== null && { modified }) },
+    ...(fileColumns && { fileColumns }),
+    ...(origin && { origin }),
+  }
+}
+
+function readStates(db: Database): (table: string) => ReadonlyMap<string, ColumnState> {
+  const text = db.prepare<[], string>(`SELECT tables FROM ${SCHEMA}._hf_checkpoint`).pluck().get() ?? '[]'
+  const tables = JSON.parse(text) as { readonly name: string; readonly columns: readonly ColumnState[] }[]
+  return (table) => {
+    const { columns = [] } = tables.find(({ name }) => name === table) ?? {}
+    return new Map(columns.map((column) => [column.name, column]))
+  }
+}
+
+/** Whether rows of one table can be copied into the other as they are. */
+export function isSameShape(a: SqlTable, b: SqlTable): boolean {
+  const facts = ({ key, columns }: SqlTable) =>
+    JSON.stringify([key, columns.map(({ name, type }) => JSON.stringify([name, type])).toSorted()])
+  return facts(a) === facts(b)
 }
 
 /** The tables of a snapshot that is attached as `schema`, in the order of its pointer. */

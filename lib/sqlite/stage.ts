@@ -4,7 +4,7 @@ import { isSameLayout, layoutsOf, type Layout } from '../layout.ts'
 import { snapshotDigest } from '../row-digest.ts'
 import type { Settings, TableOptions } from '../settings.ts'
 import { envelopeStart, type Pointer, type TableInfo } from '../snapshot.ts'
-import type { Page, Plan } from '../source.ts'
+import type { Page, Plan, TablePlan } from '../source.ts'
 import type { PulledTable, Stage } from '../store.ts'
 import { compare, logStart } from './compare.ts'
 import type { DigestedRows } from './digest-changes.ts'
@@ -82,6 +82,7 @@ export class SqliteStage implements Stage {
       name: table.name,
       rows: staged.rows(table.name),
       columns: table.columns.map((column) => column.name),
+      isKept: staged.kept.has(table.name),
     }))
   }
 
@@ -115,7 +116,7 @@ export class SqliteStage implements Stage {
         options.signal.throwIfAborted()
       }
     }
-    const filesIn = fileColumns(staged.plan)
+    const filesIn = fileColumns(staged.plans)
     options.busy(() => writeFileReferences(staged.db, staged.tables, filesIn))
     const rendersLater = this.#rendersLater
     const facts = { source: lease.source, snapshot: this.#snapshot, publishedAt: this.#publishedAt }
@@ -131,7 +132,7 @@ export class SqliteStage implements Stage {
       },
     )
     const { kept, origins } = staged
-    const keyed = new Set(staged.plan.tables.flatMap(({ name, key }) => (key === undefined ? [] : [name])))
+    const keyed = new Set(staged.plans.flatMap(({ name, key }) => (key === undefined ? [] : [name])))
     const tables = rendered.map((table) =>
       completed(table, layouts.get(table.name) as Layout, {
         isKeyGenerated: !keyed.has(table.name),
@@ -188,9 +189,8 @@ export class SqliteStage implements Stage {
   /** What the tables get of what is configured for them, now that their columns are known. */
   get #layout() {
     const { staged, lease } = this.#parts
-    const { plan } = staged
     const configured = this.#settings.sources.get(lease.source)?.descriptor.options.tables
-    return layoutsOf(staged.tables, withTimes(configured, plan))
+    return layoutsOf(staged.tables, withTimes(configured, staged.plans))
   }
 
   #isLaidOut(pointer: Pointer): boolean {
@@ -251,8 +251,8 @@ function isSameKept(a: TableInfo['kept'], b: TableInfo['kept']): boolean {
 }
 
 /** What is configured for tables, with the upstream's own times where no others are named. */
-function withTimes(configured: Readonly<Record<string, TableOptions>> | undefined, plan: Plan) {
-  const told = plan.tables.flatMap(({ name, times }) => {
+function withTimes(configured: Readonly<Record<string, TableOptions>> | undefined, plans: readonly TablePlan[]) {
+  const told = plans.flatMap(({ name, times }) => {
     const own = configured && Object.hasOwn(configured, name) ? configured[name] : undefined
     return times && own?.times === undefined ? [[name, { ...own, times }] as const] : []
   })
@@ -260,8 +260,8 @@ function withTimes(configured: Readonly<Record<string, TableOptions>> | undefine
   return Object.assign(Object.create(null), configured, Object.fromEntries(told)) as Record<string, TableOptions>
 }
 
-function fileColumns(plan: Plan): Map<string, readonly string[]> {
-  return new Map(plan.tables.map(({ name, fileColumns: columns = [] }) => [name, columns]))
+function fileColumns(plans: readonly TablePlan[]): Map<string, readonly string[]> {
+  return new Map(plans.map(({ name, fileColumns: columns = [] }) => [name, columns]))
 }
 
 /** Those of these columns that a table has, as JSON. */

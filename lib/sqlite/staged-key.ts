@@ -65,12 +65,16 @@ function refuseDifferent(db: Database, table: SqlTable): void {
     .raw()
     .get() as unknown[] | undefined
   if (clash === undefined) return
-  const key = clash.slice(0, table.key.length).map(String).join(', ').slice(0, 60)
   const [one, other] = clash.slice(-2).map(Number)
-  throw new Failure(
+  throw repeatedKey(table.name, clash.slice(0, table.key.length), `rows ${one} and ${other}`)
+}
+
+export function repeatedKey(table: string, cells: readonly unknown[], where: string): Failure {
+  const key = cells.map(String).join(', ').slice(0, 60)
+  return new Failure(
     'snapshot_rejected',
-    `Table ${table.name}: the key ${JSON.stringify(key)} repeats with different content (rows ${one} and ${other}).`,
-    { facts: { reason: 'duplicate_key', table: table.name, key } },
+    `Table ${table}: the key ${JSON.stringify(key)} repeats with different content (${where}).`,
+    { facts: { reason: 'duplicate_key', table, key } },
   )
 }
 

@@ -1,7 +1,6 @@
 import type { Statement } from 'better-sqlite3'
 import type { Value } from '../column.ts'
 import { Failure } from '../errors.ts'
-import type { TableOrigin } from '../origin.ts'
 import { rowIdOf } from '../row-id.ts'
 import type { TableInfo } from '../snapshot.ts'
 import type { Page, TablePlan } from '../source.ts'
@@ -10,17 +9,19 @@ import {
   kindFor,
   newColumnState,
   sqliteType,
+  storedCell,
   storesAlike,
   toCell,
   type Cell,
   type ColumnState,
   type Kind,
 } from '../typing.ts'
-import type { Basis, BasisTable } from './basis.ts'
+import { isSameShape, keptAs, type Basis, type BasisTable, type KeptAs } from './basis.ts'
 import { quote, sqliteCode, type Database } from './database.ts'
 import { KeyedRows } from './keyed-rows.ts'
-import { CHANGED_AT, CREATED_AT, deviates, POSITION, SqlTable, VERSION, type RowBase } from './snapshot-schema.ts'
+import { POSITION, SqlTable, type RowBase } from './snapshot-schema.ts'
 import { freeIdName, indexKey, missingKey } from './staged-key.ts'
+import { createTable } from './staged-schema.ts'
 
 const MAX_COLUMNS = 1900
 
@@ -36,9 +37,7 @@ export interface StagedTableState {
   isKeyed: boolean
   /** Whether it has the rows of the active snapshot that it begins with. */
   isLoaded: boolean
-  /** Whether a page brought or took anything. */
-  isTouched: boolean
-  kept: (Kept & { isAbsent: boolean; key?: string[]; origin?: TableOrigin | null }) | null
+  kept: (Kept & { isAbsent: boolean; as?: KeptAs }) | null
 }
 
 /** Why a table stayed as it was: see `Page.keeps`. Epoch milliseconds. */
@@ -49,7 +48,7 @@ export class StagedTable {
   readonly #db: Database
   readonly #plan: TablePlan
   readonly #position: number
-  readonly #sqlName: string
+  #sqlName: string
   readonly state: StagedTableState
   #insert: Statement | undefined
   #keyed: KeyedRows | undefined
@@ -75,7 +74,6 @@ export class StagedTable {
       base: place.base,
       isKeyed: false,
       isLoaded: false,
-      isTouched: false,
       kept: null,
     }
   }
@@ -85,11 +83,15 @@ export class StagedTable {
   }
 
   get key(): readonly string[] {
-    return this.state.kept?.key ?? this.#plan.key ?? [this.state.idColumn as string]
+    return this.plan.key ?? [this.state.idColumn as string]
   }
 
-  get origin(): TableOrigin | undefined {
-    return this.state.kept === null ? this.#plan.origin : (this.state.kept.origin ?? undefined)
+  /** What is planned for it, or was for the rows that it keeps. */
+  get plan(): TablePlan {
+    const { as } = this.state.kept ?? {}
+    if (as === undefined) return this.#plan
+    const { key: _key, times: _times, fileColumns: _files, origin: _origin, ...rest } = this.#plan
+    return { ...rest, ...as }
   }
 
   /** Whether the plan tells of its columns, so that no page need announce it. */
@@ -115,18 +117,23 @@ export class StagedTable {
   /**
    * Does to the rows what a page says; belongs inside a transaction.
    *
-   * @throws Failure `upstream_malformed` when a value does not fit its declared type or a key cell is missing
+   * @throws Failure `upstream_malformed` when a value does not fit its declared type or a key cell is missing;
+   *   `snapshot_rejected` when a key repeats with different content and that is refused; `internal` where rows without a
+   *   key are to be put or deleted
    */
   write(page: Page): void {
     const { state } = this
+    if (this.#plan.key === undefined && (page.put || page.deleted?.length))
+      throw new Failure('internal', `Rows of table ${this.#plan.name} are to be found by a key, and it has none.`)
     if (page.restarts) this.#restart()
-    if (page.restarts || page.rows.length > 0 || page.deleted?.length) state.isTouched = true
-    if (page.deleted?.length) this.#deleteRows(page.deleted)
-    if (page.put) this.indexKey()
+    this.announce()
+    if (page.deleted?.length && this.isAnnounced) this.#deleteRows(page.deleted)
     const layout = this.#prepareLayout(page)
+    if (page.put) this.indexKey()
     this.#settleKinds(page, layout.from)
     const { columns } = state
     const keyed = state.isKeyed ? this.#keyedRows() : undefined
+    const takesPlace = page.put === true || this.#plan.repeats === 'latest'
     const insert = (this.#insert ??= this.#prepareInsert())
     const cells: Cell[] = Array.from({ length: columns.length })
     for (const row of page.rows) {
@@ -139,7 +146,7 @@ export class StagedTable {
       if (layout.idOf !== null) cells[0] = layout.idOf(row)
       try {
         if (keyed === undefined) insert.run(cells)
-        else if (!keyed.put(cells)) continue
+        else if (!(takesPlace ? keyed.put(cells) : keyed.add(cells))) continue
       } catch (error) {
         throw this.#rowFailure(error, cells)
       }
@@ -150,18 +157,18 @@ export class StagedTable {
   #deleteRows(keys: readonly (readonly Value[])[]): void {
     this.indexKey()
     const keyed = this.#keyedRows()
-    const kinds = this.key.map((name) => this.state.columns.find((column) => column.name === name)?.kind ?? 'text')
+    const columns = this.key.map((name) => this.state.columns.find((column) => column.name === name) as ColumnState)
     for (const key of keys) {
-      if (keyed.delete(kinds.map((kind, index) => toCell(kind, key[index] ?? null)))) this.state.rows--
+      const cells = columns.flatMap((column, index) => storedCell(column, key[index] ?? null) ?? [])
+      if (cells.length === columns.length && keyed.delete(cells)) this.state.rows--
     }
   }
 
+  /** Nothing of it is left: its columns and what they hold is what comes from now on. */
   #restart(): void {
-    const { state } = this
+    if (this.isAnnounced) this.#db.exec(`DROP TABLE ${quote(this.#sqlName)}`)
+    Object.assign(this.state, { columns: [], idColumn: null, rows: 0, isKeyed: false, isLoaded: true })
     this.#forget()
-    if (this.isAnnounced)
-      this.#db.exec(`DELETE FROM ${quote(this.#sqlName)}; DROP INDEX IF EXISTS ${this.table.keyIndex}`)
-    Object.assign(state, { rows: 0, isKeyed: false, isLoaded: true })
   }
 
   #keyedRows(): KeyedRows {
@@ -201,7 +208,14 @@ export class StagedTable {
    */
   load(basis: Basis, from: BasisTable): void {
     this.announce()
-    const { table, state } = this
+    const { state } = this
+    const before = state.columns.map(({ kind }) => kind)
+    for (const column of state.columns) {
+      const known = column.declared === null ? from.states.get(column.name) : undefined
+      if (known !== undefined) Object.assign(column, { kind: known.kind, wide: known.wide })
+    }
+    this.#rebuildFrom(before)
+    const { table } = this
     if (!isSameShape(from.table, table)) {
       throw new Failure(
         'internal',
@@ -209,6 +223,10 @@ export class StagedTable {
       )
     }
     basis.copy(from, table)
+    // Equal rows get their numbers anew, when all are there.
+    const id = table.keySql()
+    if (state.idColumn !== null)
+      this.#db.exec(`UPDATE ${quote(this.#sqlName)} SET ${id} = hf_bare_id(${id}) WHERE ${id} <> hf_bare_id(${id})`)
     state.rows = from.info.rows
     state.isLoaded = true
   }
@@ -217,17 +235,23 @@ export class StagedTable {
   keep(basis: Basis | undefined, kept: Kept): void {
     const { state } = this
     const from = basis?.table(this.#plan.name)
-    if (this.isAnnounced) this.#db.exec(`DROP TABLE ${quote(this.#sqlName)}`)
-    Object.assign(state, { columns: [], idColumn: null, rows: 0, isKeyed: false, isLoaded: true, isTouched: true })
-    this.#forget()
+    this.#restart()
     state.kept = { ...kept, isAbsent: from === undefined, since: from?.info.kept?.since ?? kept.since }
     if (basis === undefined || from === undefined) return
-    state.columns.push(...from.info.columns.map(({ name, type }) => newColumnState(name, { declared: type })))
-    state.kept.key = [...from.info.key]
-    state.kept.origin = from.origin ?? null
-    this.#createTable(quote(this.#sqlName))
+    for (const { name, type } of from.info.columns)
+      state.columns.push({ ...(from.states.get(name) ?? newColumnState(name, { declared: type })) })
+    state.kept.as = keptAs(from)
+    if (from.info.isKeyGenerated) state.idColumn = from.info.key[0] as string
+    createTable(this.#db, this.table, state.columns, state.base)
     basis.copy(from, this.table)
     state.rows = from.info.rows
+  }
+
+  rename(sqlName: string): void {
+    if (sqlName === this.#sqlName) return
+    this.#db.exec(`ALTER TABLE ${quote(this.#sqlName)} RENAME TO ${quote(sqlName)}`)
+    this.#sqlName = sqlName
+    this.#forget()
   }
 
   #prepareLayout(page: Pick<Page, 'columns' | 'rows'>) {
@@ -260,7 +284,7 @@ export class StagedTable {
     this.#keyed = undefined
     this.#widen(page, this.#fromOf(page), state.columns.length - added.length)
     if (isFirst) {
-      this.#createTable(quote(this.#sqlName))
+      createTable(this.#db, this.table, state.columns, state.base)
     } else {
       const { table } = this
       for (const column of added) {
@@ -308,9 +332,12 @@ export class StagedTable {
   #settleKinds(page: Pick<Page, 'rows'>, from: Int32Array): void {
     const before = this.state.columns.map((column) => column.kind)
     this.#widen(page, from, 0)
-    if (this.state.columns.some((column, index) => !storesAlike(before[index] as Kind, column.kind))) {
+    this.#rebuildFrom(before)
+  }
+
+  #rebuildFrom(before: readonly Kind[]): void {
+    if (this.state.columns.some((column, index) => !storesAlike(before[index] as Kind, column.kind)))
       this.#rebuild(before, this.table)
-    }
   }
 
   /** The same from the column at `first` on, where none of them holds a cell yet. */
@@ -326,25 +353,6 @@ export class StagedTable {
     }
   }
 
-  #createTable(name: string): void {
-    const { table } = this
-    const key = new Set(this.key)
-    const columns = this.state.columns.map(
-      (column) => `${table.sql(column.name)} ${sqliteType(column.kind)}${key.has(column.name) ? ' NOT NULL' : ''}`,
-    )
-    // The version columns are there from the start: SQLite reads a whole STRICT table to add one later.
-    const { base } = this.state
-    columns.push(
-      `${VERSION} INTEGER NOT NULL DEFAULT ${base.version}`,
-      `${CHANGED_AT} INTEGER NOT NULL DEFAULT ${base.at}`,
-      `${CREATED_AT} INTEGER NOT NULL DEFAULT ${base.createdAt}`,
-    )
-    this.#db.exec(
-      `CREATE TABLE ${name} (${POSITION} INTEGER PRIMARY KEY, ${columns.join(', ')}) STRICT;
-       CREATE INDEX ${table.changedIndex} ON ${name} (${VERSION}) WHERE ${deviates(base)}`,
-    )
-  }
-
   /** Makes the table anew from `before`, which has as many columns, by whatever names and kinds. */
   #rebuild(kinds: readonly Kind[], before: SqlTable): void {
     const old = quote('_hf_rebuild')
@@ -354,7 +362,7 @@ export class StagedTable {
       return storesAlike(from, kind) ? cell : `hf_widen('${from}', '${kind}', ${cell})`
     })
     this.#db.exec(`DROP INDEX ${before.changedIndex}; ALTER TABLE ${quote(this.#sqlName)} RENAME TO ${old}`)
-    this.#createTable(quote(this.#sqlName))
+    createTable(this.#db, this.table, this.state.columns, this.state.base)
     this.#db.exec(`${this.#insertInto} SELECT ${POSITION}, ${cells.join(', ')} FROM ${old}; DROP TABLE ${old}`)
     this.#insert = undefined
     this.#keyed = undefined
@@ -382,11 +390,4 @@ export class StagedTable {
     })
     return missingKey(this.#plan.name, missing, this.state.rows + 1)
   }
-}
-
-/** Whether rows of one table can be copied into the other as they are. */
-function isSameShape(a: SqlTable, b: SqlTable): boolean {
-  const facts = ({ key, columns }: SqlTable) =>
-    JSON.stringify([key, columns.map(({ name, type }) => JSON.stringify([name, type])).toSorted()])
-  return facts(a) === facts(b)
 }

@@ -4,7 +4,7 @@ import type { Files } from '../base/files.ts'
 import { Failure } from '../errors.ts'
 import type { TableOrigin } from '../origin.ts'
 import type { Pointer } from '../snapshot.ts'
-import type { Cursor, Page, Plan } from '../source.ts'
+import type { Cursor, Page, Plan, TablePlan } from '../source.ts'
 import { Basis } from './basis.ts'
 import { literal, openOwn, type Database } from './database.ts'
 import { sqlNames } from './names.ts'
@@ -73,10 +73,13 @@ export class Staged implements Disposable {
     this.#isPulled = checkpoint.is_done === 1
     this.#basis = active === undefined || this.#isPulled ? undefined : Basis.attach(db, active)
     const states = new Map((JSON.parse(checkpoint.tables) as StagedTableState[]).map((state) => [state.name, state]))
-    const names = sqlNames(plan.tables.map((table) => table.name))
+    // Once all is pulled, tables that are not there have no name: see `#takeFinalNames`.
+    const isNamed = ({ name }: TablePlan) => !this.#isPulled || !states.get(name)?.kept?.isAbsent
+    const names = namesOf(plan.tables.filter(isNamed))
     this.#tables = new Map(
       plan.tables.map((table, index) => {
-        const place = { position: index + 1, sqlName: names[index] as string, base: bases?.get(table.name) ?? NO_BASE }
+        const sqlName = names.get(table.name) ?? ''
+        const place = { position: index + 1, sqlName, base: bases?.get(table.name) ?? NO_BASE }
         return [table.name, new StagedTable(db, table, place, states.get(table.name))]
       }),
     )
@@ -115,8 +118,9 @@ export class Staged implements Disposable {
       const isSame =
         isWhole &&
         checkpoint.shape === options.shape &&
-        checkpoint.basis === basisOf(options) &&
-        isSamePull(JSON.parse(checkpoint.plan) as Plan, options.plan)
+        isSamePull(JSON.parse(checkpoint.plan) as Plan, options.plan) &&
+        (checkpoint.basis === basisOf(options) ||
+          !takesOver(options.plan, JSON.parse(checkpoint.tables) as StagedTableState[]))
       if (!isSame || db.pragma('quick_check(1)', { simple: true }) !== 'ok') {
         db.close()
         return undefined
@@ -164,9 +168,9 @@ export class Staged implements Disposable {
   get isSame(): boolean {
     const basis = this.#basis
     if (basis === undefined || basis.names.length !== this.#tables.size) return false
-    return [...this.#tables].every(([name, { isToLoad, origin }]) => {
+    return [...this.#tables].every(([name, { isToLoad, plan }]) => {
       const from = basis.table(name)
-      return isToLoad && from !== undefined && from.info.kept === undefined && isSameOrigin(origin, from.origin)
+      return isToLoad && from !== undefined && from.info.kept === undefined && isSameOrigin(plan.origin, from.origin)
     })
   }
 
@@ -198,6 +202,7 @@ export class Staged implements Disposable {
         table.announce()
         table.indexKey()
       }
+      this.#takeFinalNames()
       this.#isPulled = true
       this.#checkpoint()
     })
@@ -209,9 +214,14 @@ export class Staged implements Disposable {
     return this.#present.map(([, table]) => table.table)
   }
 
+  /** What is planned for each of them, or was for the rows that it keeps. */
+  get plans(): TablePlan[] {
+    return this.#present.map(([, { plan }]) => plan)
+  }
+
   /** What the upstream calls the tables, where it has names of its own. */
   get origins(): Map<string, TableOrigin> {
-    return new Map(this.#present.flatMap(([name, { origin }]) => (origin === undefined ? [] : [[name, origin]])))
+    return new Map(this.plans.flatMap(({ name, origin }) => (origin === undefined ? [] : [[name, origin]])))
   }
 
   /** Why tables are as they were in the active snapshot; absent ones are those that are not there either. */
@@ -234,6 +244,12 @@ export class Staged implements Disposable {
     if (this.#basis === undefined || from === undefined)
       throw new Failure('internal', `Table ${name} was planned to begin with rows of a snapshot that does not have it.`)
     table.load(this.#basis, from)
+  }
+
+  /** Readers know only the tables that are there, and give them their names in order: each gets one that is free by then. */
+  #takeFinalNames(): void {
+    const names = namesOf(this.#present.map(([name]) => ({ name })))
+    for (const [name, table] of this.#present) table.rename(names.get(name) as string)
   }
 
   #detach(): void {
@@ -320,9 +336,19 @@ function isSamePull(a: Plan, b: Plan): boolean {
   return a.identity === b.identity && facts(a) === facts(b)
 }
 
-/** The snapshot whose rows a plan begins with: another one makes another pull. */
-function basisOf({ plan, active }: OpenOptions): string | null {
-  return plan.tables.some(({ from }) => from === 'active') ? (active?.pointer.snapshot ?? null) : null
+/** The snapshot whose rows a pull takes over. */
+function basisOf({ active }: OpenOptions): string | null {
+  return active?.pointer.snapshot ?? null
+}
+
+/** Whether rows were taken over, or will be: another active snapshot makes another pull then. */
+function takesOver(plan: Plan, states: readonly StagedTableState[]): boolean {
+  return plan.tables.some(({ from }) => from === 'active') || states.some(({ kept }) => kept !== null)
+}
+
+function namesOf(tables: readonly { readonly name: string }[]): Map<string, string> {
+  const names = sqlNames(tables.map(({ name }) => name))
+  return new Map(tables.map(({ name }, index) => [name, names[index] as string]))
 }
 
 function isSameOrigin(a: TableOrigin | undefined, b: TableOrigin | undefined): boolean {
