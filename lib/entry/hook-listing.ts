@@ -1,3 +1,4 @@
+import { textTable } from '../base/text-table.ts'
 import type { ListedHook } from '../sources/airtable/listed-hook.ts'
 
 const HEAD = ['id', 'whose', 'state', 'tells', 'expires', 'last time']
@@ -5,15 +6,7 @@ const HEAD = ['id', 'whose', 'state', 'tells', 'expires', 'last time']
 /** The webhooks of a base as a table for people; `own` is the id of the source's. */
 export function hookTable(hooks: readonly ListedHook[], own: string | undefined): string {
   if (hooks.length === 0) return 'The base has no webhook.\n'
-  const rows = [HEAD, ...hooks.map((hook) => rowOf(hook, own))]
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  )
-  return `${lines.join('\n')}\n`
+  return textTable([HEAD, ...hooks.map((hook) => rowOf(hook, own))])
 }
 
 /** The same for programs, one line each. */

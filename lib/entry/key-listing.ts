@@ -1,3 +1,4 @@
+import { textTable } from '../base/text-table.ts'
 import { keyToWire } from '../http/wire-key.ts'
 import type { KeyInfo } from '../keys.ts'
 
@@ -6,15 +7,7 @@ const HEAD = ['id', 'name', 'status', 'scopes', 'sees', 'rate', 'expires', 'last
 /** Keys as a table for people. */
 export function keyTable(keys: readonly KeyInfo[], now: number): string {
   if (keys.length === 0) return 'No key was made here; those of the environment are not listed.\n'
-  const rows = [HEAD, ...keys.map((info) => rowOf(info, now))]
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  )
-  return `${lines.join('\n')}\n`
+  return textTable([HEAD, ...keys.map((info) => rowOf(info, now))])
 }
 
 /** The same for programs, one line each. */

@@ -1,10 +1,11 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { Failure } from '../errors.ts'
 import type { ExportFile, ExportFormat, MountedSnapshot } from '../snapshot.ts'
 import { disposition } from './disposition.ts'
 import type { Exchange } from './exchange.ts'
 import { sendFile } from './file-answer.ts'
 import type { HttpLog } from './log.ts'
+import { openWhole } from './open-whole.ts'
 import { snapshotHeaders } from './representation.ts'
 import { FORMAT_TYPES } from './row-text.ts'
 
@@ -42,14 +43,9 @@ export async function sendExport(exchange: Exchange, log: HttpLog, download: Dow
   }) // prettier-ignore
 }
 
-async function openExport({ path, bytes }: ExportFile, { pointer }: MountedSnapshot): Promise<FileHandle> {
-  try {
-    const handle = await open(path, 'r')
-    if ((await handle.stat()).size === bytes) return handle
-    await handle.close()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
+async function openExport(file: ExportFile, { pointer }: MountedSnapshot): Promise<FileHandle> {
+  const handle = await openWhole(file)
+  if (handle !== undefined) return handle
   throw new Failure(
     'snapshot_not_found',
     `The files of the snapshot ${pointer.snapshot} have just been removed. Export the table again.`,

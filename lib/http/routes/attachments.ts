@@ -1,4 +1,4 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { Failure } from '../../errors.ts'
 import type { FileState } from '../../files.ts'
 import { savedName } from '../attachments/saved-name.ts'
@@ -9,6 +9,7 @@ import type { Context } from '../context.ts'
 import { disposition } from '../disposition.ts'
 import type { Exchange } from '../exchange.ts'
 import { sendFile } from '../file-answer.ts'
+import { openWhole } from '../open-whole.ts'
 import { defineRoute, type Route } from '../route.ts'
 
 const RETRY_S = 5
@@ -98,16 +99,11 @@ function pending({ source, reference }: VisibleFile): Failure {
   })
 }
 
-async function openFile(file: VisibleFile, { path, bytes }: Mirrored): Promise<FileHandle> {
-  try {
-    const handle = await open(path, 'r')
-    if ((await handle.stat()).size === bytes) return handle
-    await handle.close()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
+async function openFile(file: VisibleFile, mirrored: Mirrored): Promise<FileHandle> {
+  const handle = await openWhole(mirrored)
   // Somebody took it away: it is fetched again.
-  throw pending(file)
+  if (handle === undefined) throw pending(file)
+  return handle
 }
 
 /** Aborts when the client has gone: what it asked for is not worth finding any more. */
