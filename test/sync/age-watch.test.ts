@@ -61,7 +61,10 @@ describe('the watch over the age of sources', () => {
       for (const onSlot of slots) onSlot(START + ++sleeps * HOUR)
       if (sleeps === 5) ending.abort()
     }
-    const { watch, heard } = site({ schedules: new Map([['wares', schedule]]), clock: { now: () => START, monotonic: () => START, sleep } })
+    const { watch, heard } = site({
+      schedules: new Map([['wares', schedule]]),
+      clock: { now: () => START, monotonic: () => START, sleep },
+    })
     await watch.follow(ending.signal)
     assert.deepEqual([sleeps, heard().slice(0, 3), followers], [5, ['fresh', 'fresh', 'fresh'], 0])
     assert.match(heard()[3] ?? '', /in vain/)
