@@ -144,7 +144,7 @@ export function requestGenerator(random: () => number, { tables, columns, ids }:
       `/api/tables/${segment(table)}/${segment(id)}`, '/api/tables', '/fetch-data', '/api/changes', '/api/types', `/api/mappings/${segment(table)}`, '/api/stats',
       '/status', '/api/runs', `/api/sources/${segment(table)}`, `/api/exports/${segment(id)}/${segment(table)}.csv`, `/rest/v1/rpc/${segment(table)}`,
     ]) // prettier-ignore
-    const headers = Object.fromEntries(HEADERS.filter(() => chance(0.04)).map(([name, of]) => [name, pick(of)]))
+    const headers = Object.fromEntries(HEADERS.filter(() => chance(0.1)).map(([name, of]) => [name, pick(of)]))
     const of = path.startsWith('/rest') ? OF_REST : path.startsWith('/api/tables') ? OF_TABLES : PARAMETERS
     const isAsked = chance(of === PARAMETERS ? 0.3 : 0.9)
     return { target: isAsked ? `${path}?${query(of)}` : path, headers }
