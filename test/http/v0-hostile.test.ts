@@ -113,6 +113,22 @@ describe('a hostile reader of /v0', () => {
     assert.deepEqual(errors, [])
   })
 
+  test('cannot say with an offset that a list began when there is no time', async (t) => {
+    const { get, list, errors } = await serveBase(t)
+    for (const formula of ['LEN(DATETIME_FORMAT(NOW())) > 0', "TODAY() & Name != 'x'"]) {
+      const path = `/v0/crm/Tasks?pageSize=1&filterByFormula=${encodeURIComponent(formula)}`
+      const [, place] = (await list(path)).offset!.split('/')
+      const from = (startedAt: unknown) => `itr${Buffer.from(JSON.stringify(['crm', startedAt])).toString('base64url')}`
+      for (const startedAt of [8.64e15 + 1, 9e15, -9e15, -1, 0.5, '0', null]) {
+        const answer = await get(`${path}&offset=${encodeURIComponent(`${from(startedAt)}/${place}`)}`)
+        assert.equal(answer.status, 422, `${startedAt}`)
+        assert.match(await answer.text(), /INVALID_OFFSET_VALUE/)
+      }
+      assert.equal((await get(`${path}&offset=${encodeURIComponent(`${from(8.64e15)}/${place}`)}`)).status, 200)
+    }
+    assert.deepEqual(errors, [])
+  })
+
   test('cannot make a text of any length, nor keep it', async (t) => {
     const { post } = await serveBase(t)
     const blown = ["REPT('x', 1e9)", "SUBSTITUTE(REPT('x', 100000), 'x', REPT('y', 100000))", `CONCATENATE(${Array.from({ length: 50 }, () => "REPT('x', 9999)").join()})`]

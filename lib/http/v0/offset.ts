@@ -10,6 +10,8 @@ export interface Offset extends Cursor {
 }
 
 const MAX_LENGTH = 8192
+/** What `Date` can hold. */
+const LAST_TIME = 8.64e15
 
 /** `itr…/rec…`: which list it is, and behind which record it goes on. Opaque, and only good for the query it came from. */
 export function writeOffset({ source, startedAt, ...place }: Offset, query: string): string {
@@ -24,11 +26,15 @@ export function readOffset(text: string, query: string): Offset {
   try {
     const { snapshot, after, seen } = readCursor(place, query)
     const [source, startedAt] = JSON.parse(Buffer.from(list, 'base64url').toString()) as unknown[]
-    if (snapshot !== null && typeof source === 'string' && Number.isSafeInteger(startedAt)) {
-      return { source, startedAt: startedAt as number, snapshot, after, seen }
+    if (snapshot !== null && typeof source === 'string' && isTime(startedAt)) {
+      return { source, startedAt, snapshot, after, seen }
     }
   } catch {
     // Whatever it is, it is none.
   }
   throw badParameter('offset', 'as the page before gave it, with the same table, formula, sort, view and maxRecords')
+}
+
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= LAST_TIME
 }
