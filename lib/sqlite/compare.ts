@@ -7,16 +7,7 @@ import { attachedTables } from './basis.ts'
 import { digestChanges, type DigestedRows } from './digest-changes.ts'
 import { every, literal, quote, type Database } from './database.ts'
 import { dropIndexes } from './indexes.ts'
-import {
-  CHANGED_AT,
-  CREATED_AT,
-  deviates,
-  POSITION,
-  readBases,
-  type SqlTable,
-  VERSION,
-  type RowBase,
-} from './snapshot-schema.ts'
+import { CHANGED_AT, CREATED_AT, deviates, POSITION, type SqlTable, VERSION, type RowBase } from './snapshot-schema.ts'
 
 export type LogBounds = Settings['changeLog']
 
@@ -42,6 +33,8 @@ export function compare(
   tables: readonly SqlTable[],
   options: {
     active: { pointer: Pointer; path: string } | undefined
+    /** Tables that readers have and that are not there any more, whether or not the active file can be read. */
+    gone: readonly string[]
     /** What the upstream calls the tables. */
     origins: ReadonlyMap<string, TableOrigin>
     /** Whether tables are to be digested by what changed in them: they are not read as a whole afterwards. */
@@ -65,8 +58,7 @@ export function compare(
       for (const table of tables)
         compareTable(db, table, { active: active?.pointer, bases: options.bases, batch, at, log, digested })
       const hasOtherNames = writeOrigins(db, options.origins, active !== undefined)
-      const gone = active?.pointer.tables.filter((old) => !tables.some((table) => table.name === old.name)) ?? []
-      for (const table of gone) log.resync(table.name)
+      for (const name of options.gone) log.resync(name)
       if (active !== undefined) carryLog(db, { pointer: active.pointer, at, bounds: options.bounds })
       const isChanged = active === undefined || log.hasEntries || options.isLaidOutAnew || hasOtherNames
       if (isChanged) log.finish(at)
@@ -333,8 +325,8 @@ function carryLog(db: Database, options: { pointer: Pointer; at: number; bounds:
 
 /** Takes back what was done behind the pull by a run that was killed there. */
 export function undoCompare(db: Database, tables: readonly SqlTable[], bases: ReadonlyMap<string, RowBase>): void {
-  const compared = readBases(db)
-  if (compared.size === 0) return
+  // Of a snapshot without tables there is a batch all the same.
+  if (db.prepare('SELECT 1 FROM _hf_tables UNION ALL SELECT 1 FROM _hf_batches LIMIT 1').get() === undefined) return
   db.transaction(() => {
     dropIndexes(db, tables)
     for (const table of tables) setVersions(db, table, bases.get(table.name) as RowBase)

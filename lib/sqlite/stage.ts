@@ -91,8 +91,10 @@ export class SqliteStage implements Stage {
     this.#publishedAt = this.#publisher.control.clock.now()
     // Without its file there is nothing to compare with: readers fetch everything again.
     const active = this.#active && readable(folder, this.#active)
+    const isThere = new Set(staged.tables.map(({ name }) => name))
     const comparison = compare(staged.db, staged.tables, {
       active,
+      gone: this.#active?.tables.flatMap(({ name }) => (isThere.has(name) ? [] : [name])) ?? [],
       digests: this.#rendersLater,
       origins: staged.origins,
       isLaidOutAnew: active !== undefined && !this.#isLaidOut(active.pointer),

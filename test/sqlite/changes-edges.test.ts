@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { writeFileSync, truncateSync } from 'node:fs'
+import { rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { describe, test, type TestContext } from 'node:test'
 import type { Page, Plan, TablePlan } from '../../lib/source.ts'
 import { FileReferences } from '../../lib/sqlite/file-references.ts'
 import { rollback } from '../../lib/sqlite/publish.ts'
+import { planOptions } from '../support/plan-options.ts'
 import { active, COLUMNS, Script, WARES, type Step } from './script.ts'
 import { TestSite, TTL_MS, withSnapshot } from './site.ts'
 
@@ -179,7 +180,7 @@ describe('a table that is kept', () => {
       if (cut) {
         // Killed behind its pull, and taken up again.
         const first = await site.claim()
-        const plan = await script.plan({} as never)
+        const plan = await script.plan(planOptions())
         using stage = site.store.stage({ lease: first.lease, run: first.run.id, plan })
         for await (const page of script.pull({ plan, signal: AbortSignal.timeout(5000) })) stage.write(page)
         stage.finishPull()
@@ -241,6 +242,24 @@ describe('a table that is kept', () => {
     assert.deepEqual(references.map(({ table, column }) => [table, column]), [['people', 'photos']]) // prettier-ignore
   })
 
+  test('and is all there is leaves a snapshot without tables, also when its run was killed behind the comparison', async (t) => {
+    const script = new Script().next([PEOPLE], [kept])
+    const site = new TestSite()
+    t.after(() => site[Symbol.dispose]())
+    const { lease, run } = await site.claim()
+    const plan = await script.plan(planOptions())
+    {
+      using stage = site.store.stage({ lease, run: run.id, plan })
+      for await (const page of script.pull({ plan, signal: AbortSignal.timeout(5000) })) stage.write(page)
+      stage.finishPull()
+      stage.compare()
+    }
+    await site.control.release(lease)
+    const again = await site.control.claim('wares', 'next', TTL_MS)
+    assert.equal((await site.work(again!, script)).error, null)
+    assert.deepEqual(site.pointer().tables, [])
+  })
+
   test('is that of the snapshot that is active when the run is taken up again', async (t) => {
     const plans: Plan = { identity: 'all', tables: [WARES, PEOPLE] }
     const script = new Script()
@@ -250,7 +269,7 @@ describe('a table that is kept', () => {
     await site.sync(script)
     script.next(plans.tables, [kept, { table: 'wares', rows: [['b', 'b', 1]] }])
     const claim = await site.claim()
-    const plan = await script.plan({} as never)
+    const plan = await script.plan(planOptions())
     {
       using stage = site.store.stage({ lease: claim.lease, run: claim.run.id, plan })
       for await (const page of script.pull({ plan, signal: AbortSignal.timeout(5000) })) {
@@ -280,6 +299,17 @@ describe('what is published', () => {
     assert.equal((await other.sync(script)).result, 'unchanged')
     assert.equal(other.store.published('wares')?.cursor, 'run 1 page 1')
     assert.equal(site.store.published('wares'), undefined)
+  })
+
+  test('and gone, as its file is, is told of to readers', async (t) => {
+    const script = new Script().next([WARES, PEOPLE], [A]).next([WARES], [A])
+    const site = await siteWith(t, script)
+    rmSync(site.folder().file(site.pointer().file))
+    assert.equal((await site.sync(script)).error, null)
+    const log = withSnapshot(site.folder().file(site.pointer().file), (db) =>
+      db.prepare('SELECT table_name, op FROM _hf_log ORDER BY table_name').raw().all(),
+    )
+    assert.deepEqual(log, [['people', 'resync'], ['wares', 'resync']]) // prettier-ignore
   })
 
   for (const [what, damage] of [
