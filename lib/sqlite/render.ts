@@ -44,6 +44,8 @@ export interface RenderOptions {
   readonly maxBytes: number
   /** Nothing is written: rows are counted and digested only, those of tables that it does not know. */
   readonly digestOnly?: (table: SqlTable) => RenderedTable | undefined
+  /** Whether the answer of the n-th table is there in every coding: then it is passed over. */
+  readonly isRendered?: (n: number) => boolean
   readonly signal: AbortSignal
   /** Called now and then, while it comes further. */
   onProgress(): void
@@ -65,6 +67,7 @@ export async function render(
   const { folder, files } = place
   const infos: RenderedTable[] = []
   for (const [index, table] of tables.entries()) {
+    if (options.isRendered?.(index)) continue
     const known = options.digestOnly?.(table)
     if (known !== undefined) {
       infos.push(known)

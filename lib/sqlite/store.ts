@@ -12,6 +12,7 @@ import type { Publisher } from './publish.ts'
 import { readActive } from './readable.ts'
 import { render } from './render.ts'
 import { readBases, readSqlTables, type RowBase } from './snapshot-schema.ts'
+import { keptForReaders } from './reading-marks.ts'
 import { MEMORY_FILE } from './source-memory.ts'
 import { SqliteStage, type StoreSettings } from './stage.ts'
 import { Staged } from './staged.ts'
@@ -126,9 +127,14 @@ export class SqliteStore implements Store {
           snapshot: pointer.snapshot,
           publishedAt: pointer.publishedAt,
           maxBytes: this.#settings.bodyFileBytes,
+          isRendered: (index) =>
+            CODINGS.every((coding) => existsSync(folder.file(folder.bodyName(pointer.snapshot, index, coding)))),
           ...options,
         },
       )
+    } catch (error) {
+      // What was published meanwhile may have taken its files away: whoever asked for that one is to render it.
+      if (options.signal.aborted || folder.readPointer()?.snapshot === pointer.snapshot) throw error
     } finally {
       db.close()
     }
@@ -139,6 +145,9 @@ export class SqliteStore implements Store {
     // Names first: whoever stands still between the two must not take what was published meanwhile for a leftover.
     const names = readdirSync(folder.path)
     const pointer = folder.readPointer()
+    /** Who renders behind the publish may be silent for long. */
+    const isBeingRendered = (name: string) =>
+      pointer !== undefined && name.startsWith(`${pointer.snapshot}.`) && name.endsWith('.part')
     const keep = new Set(['active.json', MEMORY_FILE, 'files', folder.stagedName(lease.generation)])
     for (const published of [pointer, pointer?.previous]) {
       if (!published) continue
@@ -148,13 +157,14 @@ export class SqliteStore implements Store {
       }
       for (const name of exportNames(published)) keep.add(name)
     }
+    for (const name of keptForReaders(folder, names)) keep.add(name)
     const newestRejected = names
       .filter((name) => /^rejected-.*\.sqlite$/.test(name))
       .toSorted()
       .at(-1)
     if (newestRejected !== undefined) keep.add(newestRejected)
     for (const name of names) {
-      if (keep.has(name.replace(/-(?:wal|shm|journal)$/, ''))) continue
+      if (keep.has(name.replace(/-(?:wal|shm|journal)$/, '')) || isBeingRendered(name)) continue
       const leftover = /^staged-(\d+)\./.exec(name)
       // A later generation's file is not ours to judge: then we are the one who is late.
       if (leftover !== null ? Number(leftover[1]) > lease.generation : !this.#isOld(folder.file(name))) continue

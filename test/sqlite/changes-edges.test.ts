@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { describe, test, type TestContext } from 'node:test'
+import { disk } from '../../lib/base/files.ts'
 import type { Page, Plan, TablePlan } from '../../lib/source.ts'
 import { FileReferences } from '../../lib/sqlite/file-references.ts'
 import { rollback } from '../../lib/sqlite/publish.ts'
@@ -328,4 +329,60 @@ describe('what is published', () => {
       assert.equal(site.published('wares').length, 1)
     })
   }
+})
+
+describe('full answers that are rendered behind the publish', () => {
+  const plan: TablePlan = { ...WARES, columns: ['sku', 'name', 'price'] }
+  const many = Array.from({ length: 3000 }, (_, n) => [`sku ${n}`, `name ${n}`, n])
+
+  async function changed(t: TestContext) {
+    const script = new Script().next([plan, PEOPLE], [{ table: 'wares', rows: many }])
+    const site = await siteWith(t, script)
+    script.next([active(plan), active(PEOPLE)], [{ ...A, put: true }])
+    assert.equal((await site.sync(script)).result, 'published')
+    const folder = site.folder()
+    const body = (index = 0) => folder.file(folder.bodyName(site.pointer().snapshot, index, 'identity'))
+    const render = (onProgress = () => {}) =>
+      site.store.renderActive('wares', { signal: AbortSignal.timeout(20_000), onProgress })
+    return { site, script, body, render }
+  }
+
+  test('are not collected while they are made, however slowly', async (t) => {
+    const { site, body, render } = await changed(t)
+    const lease = await site.control.lease('wares', 'collector', TTL_MS)
+    await render(() => {
+      site.clock.move(60_000)
+      site.store.collect(lease!)
+    })
+    assert.equal(statSync(body()).size, site.pointer().tables[0]?.bodyBytes)
+  })
+
+  test('of what is not active any more may lose their files: that is no trouble', async (t) => {
+    const { site, body, render } = await changed(t)
+    const folder = site.folder()
+    const was = site.pointer()
+    await render(() => {
+      folder.writePointer(disk, { ...was, snapshot: 'another' })
+      for (const name of site.list()) if (name.endsWith('.part')) rmSync(folder.file(name))
+    })
+    assert.ok(!existsSync(body()))
+    folder.writePointer(disk, was)
+    await assert.rejects(
+      render(() => {
+        for (const name of site.list()) if (name.endsWith('.part')) rmSync(folder.file(name))
+      }),
+    )
+  })
+
+  test('are not made again where they are', async (t) => {
+    const { body, render } = await changed(t)
+    await render()
+    const files = () => [statSync(body(0)).ino, statSync(body(1)).ino]
+    const [first, second] = files()
+    rmSync(body(1))
+    await render()
+    assert.equal(files()[0], first)
+    assert.notEqual(second, undefined)
+    assert.ok(existsSync(body(1)))
+  })
 })
