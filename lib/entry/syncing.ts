@@ -132,10 +132,10 @@ export async function openSyncing(
   const catchUp = async (id: string): Promise<void> => {
     const pointer = publisher.folders.get(id)?.readPointer()
     const { checkedAt } = control.source(id)
+    // What rendered them may have ended before it was through.
+    if (pointer?.rendersLater || pointer?.isRolledBack) renders.start(id)
     if (isManual(settings, id)) return
     if (pointer === undefined) return ask(id, 'first')
-    // What rendered them may have ended before it was through.
-    if (pointer.rendersLater) renders.start(id)
     if (schedules.get(id)?.isDue(checkedAt ?? 0, clock.now())) return ask(id, 'schedule')
   }
 
