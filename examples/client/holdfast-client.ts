@@ -210,6 +210,30 @@ export async function* followChanges<Page extends PageOfChanges>(
   }
 }
 
+export type AirtableBaseList = {
+  readonly bases: readonly ({
+    readonly id: string
+    readonly name: string
+    readonly permissionLevel: 'read'
+  })[]
+}
+
+export type AirtableListRequest = {
+  readonly fields?: readonly string[]
+  readonly sort?: readonly ({
+    readonly field: string
+    readonly direction?: 'asc' | 'desc'
+  })[]
+  readonly filterByFormula?: string
+  readonly view?: string
+  readonly pageSize?: number
+  readonly maxRecords?: number
+  readonly offset?: string
+  readonly cellFormat?: 'json'
+  readonly returnFieldsByFieldId?: boolean
+  readonly recordMetadata?: readonly ('commentCount')[]
+}
+
 /** Something has changed; not what */
 export type AirtablePing = {
   readonly base: {
@@ -219,6 +243,89 @@ export type AirtablePing = {
     readonly id: string
   }
   readonly timestamp: string
+}
+
+/** What went wrong, as Airtable's clients read it */
+export type AirtableProblem = {
+  readonly error: {
+    readonly type: string
+    readonly message: string
+  }
+}
+
+export type AirtableRecord = {
+  readonly id: string
+  readonly createdTime: string
+  readonly commentCount?: number
+  readonly fields: { readonly [name: string]: unknown }
+}
+
+export type AirtableRecordList = {
+  readonly records: readonly AirtableRecord[]
+  readonly offset?: string
+}
+
+export type AirtableTableList = {
+  readonly tables: readonly ({
+    readonly id: string
+    readonly name: string
+    readonly description?: string
+    readonly primaryFieldId: string
+    readonly fields: readonly ({
+      readonly id: string
+      readonly name: string
+      readonly description?: string
+      readonly type?: string
+      readonly options?: unknown
+    })[]
+    readonly views: readonly ({
+      readonly id: string
+      readonly name: string
+      readonly type: string
+      readonly visibleFieldIds?: readonly string[]
+    })[]
+  })[]
+}
+
+export type AirtableUser = {
+  readonly id: string
+  readonly scopes: readonly string[]
+}
+
+export type Attachment = {
+  readonly id: string
+  readonly record: string
+  readonly field: string
+  readonly name: string | null
+  readonly type: string | null
+  readonly bytes: number | null
+  readonly state: 'mirrored' | 'waiting' | 'failed'
+  readonly url: string
+}
+
+/** How many files the rows of a source speak of, and which of them are here */
+export type AttachmentCounts = {
+  readonly mirrored: number
+  readonly waiting: number
+  readonly failed: number
+  readonly counted_at: string
+  readonly next_at: string | null
+  readonly trouble: {
+    readonly code: FailureCode
+    readonly message: string
+  } | null
+}
+
+export type AttachmentList = {
+  readonly backend: 'sqlite'
+  readonly source: string
+  readonly table: string
+  readonly attachments: readonly Attachment[]
+  readonly pagination: {
+    readonly limit: number
+    readonly hasMore: boolean
+    readonly cursor: string | null
+  }
 }
 
 /** What happened to one row */
@@ -273,7 +380,7 @@ export type Column = {
 }
 
 /** Stable: what programs switch on. docs/errors.md says what each of them means. */
-export type FailureCode = 'bad_request' | 'bad_parameter' | 'unknown_parameter' | 'bad_filter' | 'bad_value' | 'column_not_found' | 'not_supported' | 'answer_too_large' | 'unauthorized' | 'bad_signature' | 'forbidden' | 'route_not_found' | 'source_not_found' | 'table_not_found' | 'record_not_found' | 'snapshot_not_found' | 'run_not_found' | 'key_not_found' | 'method_not_allowed' | 'not_acceptable' | 'not_singular' | 'request_timeout' | 'run_active' | 'no_previous_snapshot' | 'nothing_to_publish' | 'source_paused' | 'cursor_expired' | 'watermark_too_old' | 'watermark_foreign' | 'payload_too_large' | 'uri_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'headers_too_large' | 'rate_limited' | 'too_many_streams' | 'internal' | 'no_snapshot' | 'snapshot_stale' | 'draining' | 'control_busy' | 'ping_not_recorded' | 'readers_busy' | 'export_building' | 'query_deadline' | 'not_cached' | 'upstream_refused' | 'upstream_budget_spent' | 'upstream_unavailable' | 'upstream_malformed' | 'upstream_changed' | 'snapshot_rejected' | 'lease_lost' | 'run_stopped' | 'run_crashed' | 'illegal_transition' | 'disk_failed' | 'format_unknown' | 'config_invalid' | 'node_too_old'
+export type FailureCode = 'bad_request' | 'bad_parameter' | 'unknown_parameter' | 'bad_filter' | 'bad_value' | 'column_not_found' | 'not_supported' | 'answer_too_large' | 'unauthorized' | 'bad_signature' | 'forbidden' | 'route_not_found' | 'source_not_found' | 'table_not_found' | 'record_not_found' | 'snapshot_not_found' | 'attachment_not_found' | 'run_not_found' | 'key_not_found' | 'method_not_allowed' | 'not_acceptable' | 'not_singular' | 'request_timeout' | 'run_active' | 'no_previous_snapshot' | 'nothing_to_publish' | 'source_paused' | 'cursor_expired' | 'watermark_too_old' | 'watermark_foreign' | 'payload_too_large' | 'uri_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'headers_too_large' | 'rate_limited' | 'too_many_streams' | 'internal' | 'no_snapshot' | 'snapshot_stale' | 'draining' | 'control_busy' | 'ping_not_recorded' | 'readers_busy' | 'export_building' | 'attachment_pending' | 'query_deadline' | 'not_cached' | 'attachment_failed' | 'upstream_refused' | 'upstream_budget_spent' | 'upstream_unavailable' | 'upstream_malformed' | 'upstream_changed' | 'snapshot_rejected' | 'lease_lost' | 'run_stopped' | 'run_crashed' | 'illegal_transition' | 'disk_failed' | 'format_unknown' | 'config_invalid' | 'node_too_old'
 
 /** A frame of `/fetch-data?stream=true` */
 export type FetchDataFrame = {
@@ -292,7 +399,7 @@ export type FetchDataFrame = {
   readonly status: string
   readonly phase?: 'planning' | 'pulling' | 'verifying' | 'comparing' | 'rendering' | 'publishing'
   readonly done?: number | null
-  readonly rate?: number
+  readonly rate?: number | null
   readonly eta_ms?: number | null
   readonly success_rate?: number | null
   readonly tables?: readonly TableProgress[]
@@ -528,7 +635,7 @@ export type ProcessStats = {
 export type Progress = {
   readonly phase: 'planning' | 'pulling' | 'verifying' | 'comparing' | 'rendering' | 'publishing'
   readonly done: number | null
-  readonly rate: number
+  readonly rate: number | null
   readonly eta_ms: number | null
   readonly success_rate: number | null
   readonly tables: readonly TableProgress[]
@@ -623,6 +730,7 @@ export type Source = {
   readonly checked_at: string | null
   readonly checked_age_seconds: number | null
   readonly rows: { readonly [name: string]: number }
+  readonly attachments: AttachmentCounts | null
   readonly update_in_progress: boolean
   readonly progress: Progress | null
   readonly eta_ms: number | null
@@ -638,6 +746,12 @@ export type Source = {
     readonly message: string
     readonly since: string
   })[]
+  readonly upstream: {
+    readonly month: string
+    readonly calls: number
+    readonly budget: number | null
+    readonly paused_until: string | null
+  } | null
   readonly warnings: readonly string[]
 }
 
@@ -655,6 +769,7 @@ export type SourceFrame = {
   readonly checked_at: string | null
   readonly checked_age_seconds: number | null
   readonly rows: { readonly [name: string]: number }
+  readonly attachments: AttachmentCounts | null
   readonly update_in_progress: boolean
   readonly progress: Progress | null
   readonly eta_ms: number | null
@@ -670,6 +785,12 @@ export type SourceFrame = {
     readonly message: string
     readonly since: string
   })[]
+  readonly upstream: {
+    readonly month: string
+    readonly calls: number
+    readonly budget: number | null
+    readonly paused_until: string | null
+  } | null
   readonly warnings: readonly string[]
 }
 
@@ -867,6 +988,16 @@ export function createClient(options: ClientOptions) {
     } = {}): Promise<FetchedData> {
       return await connection.send<FetchedData>('GET', `/fetch-data`, query)
     },
+    /** The attachments of a table, of one record, or of one field, and which of them are here */
+    async listAttachments(query: {
+      readonly table?: string
+      readonly record?: string
+      readonly field?: string
+      readonly limit?: number
+      readonly cursor?: string
+    } = {}): Promise<AttachmentList> {
+      return await connection.send<AttachmentList>('GET', `/api/attachments`, query)
+    },
     /** The tables there are, with columns, keys and indexes */
     async listTables(): Promise<TableList> {
       return await connection.send<TableList>('GET', `/api/tables`, {})
@@ -916,6 +1047,60 @@ export function createClient(options: ClientOptions) {
     }): Promise<TableRows> {
       const { table, ...rest } = query
       return await connection.send<TableRows>('GET', `/rest/v1/${encodeURIComponent(table)}`, rest)
+    },
+    /** Whose key this is, as Airtable says it */
+    async airtableWhoAmI(): Promise<AirtableUser> {
+      return await connection.send<AirtableUser>('GET', `/v0/meta/whoami`, {})
+    },
+    /** The sources, as Airtable lists bases */
+    async airtableBases(): Promise<AirtableBaseList> {
+      return await connection.send<AirtableBaseList>('GET', `/v0/meta/bases`, {})
+    },
+    /** The tables of a source with their fields and views, as Airtable describes them */
+    async airtableTables(query: {
+      readonly baseId: string
+      readonly 'include[]'?: 'visibleFieldIds'
+    }): Promise<AirtableTableList> {
+      const { baseId, ...rest } = query
+      return await connection.send<AirtableTableList>('GET', `/v0/meta/bases/${encodeURIComponent(baseId)}/tables`, rest)
+    },
+    /** A page of records, asked for in the body */
+    async airtableListRecords(query: {
+      readonly baseId: string
+      readonly table: string
+    }, body: AirtableListRequest = {}): Promise<AirtableRecordList> {
+      const { baseId, table } = query
+      return await connection.send<AirtableRecordList>('POST', `/v0/${encodeURIComponent(baseId)}/${encodeURIComponent(table)}/listRecords`, {}, body)
+    },
+    /** A page of records, as Airtable lists them */
+    async airtableRecords(query: {
+      readonly baseId: string
+      readonly table: string
+      readonly 'fields[]'?: readonly string[]
+      readonly 'sort[0][field]'?: string
+      readonly 'sort[0][direction]'?: 'asc' | 'desc'
+      readonly filterByFormula?: string
+      readonly view?: string
+      readonly pageSize?: number
+      readonly maxRecords?: number
+      readonly offset?: string
+      readonly cellFormat?: 'json'
+      readonly returnFieldsByFieldId?: boolean
+      readonly 'recordMetadata[]'?: 'commentCount'
+    }): Promise<AirtableRecordList> {
+      const { baseId, table, ...rest } = query
+      return await connection.send<AirtableRecordList>('GET', `/v0/${encodeURIComponent(baseId)}/${encodeURIComponent(table)}`, rest)
+    },
+    /** One record, as Airtable shows it */
+    async airtableRecord(query: {
+      readonly baseId: string
+      readonly table: string
+      readonly recordId: string
+      readonly cellFormat?: 'json'
+      readonly returnFieldsByFieldId?: boolean
+    }): Promise<AirtableRecord> {
+      const { baseId, table, recordId, ...rest } = query
+      return await connection.send<AirtableRecord>('GET', `/v0/${encodeURIComponent(baseId)}/${encodeURIComponent(table)}/${encodeURIComponent(recordId)}`, rest)
     },
     /** Ids and names of all tables and their columns */
     async listMappings(): Promise<MappingList> {
@@ -1030,7 +1215,7 @@ export function createClient(options: ClientOptions) {
       const { id } = query
       return await connection.send<Key>('POST', `/api/keys/${encodeURIComponent(id)}/revoke`, {}, body)
     },
-    /** A ticket that stands for the key in one URL: for EventSource, which cannot send headers */
+    /** A ticket that stands for the key in one URL: for EventSource and <img>, which cannot send headers */
     async createTicket(body: TicketRequest = {}): Promise<Ticket> {
       return await connection.send<Ticket>('POST', `/api/tickets`, {}, body)
     },
