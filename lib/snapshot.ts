@@ -169,7 +169,17 @@ export interface Snapshots {
   find(source: string, snapshot: string): MountedSnapshot | undefined
   /** Calls `listener` after this process has mounted a new snapshot. */
   onPublish(listener: (source: string, pointer: Pointer) => void): Disposable
+  /**
+   * Tells all processes that somebody reads on in a snapshot, page by page: for `READING_MS` its file stays, unless there
+   * are too many such. Costs a call to the file system; never throws.
+   */
+  tellReading(pointer: Pick<Pointer, 'source' | 'snapshot'>): void
+  /** When any process last told so, in epoch milliseconds; undefined: nobody did. */
+  lastReading(pointer: Pick<Pointer, 'source' | 'snapshot'>): number | undefined
 }
+
+/** So long a snapshot can be gone on in after the last page that was read from it. */
+export const READING_MS = 120_000
 
 /** How the full answer of `/fetch-data` begins: the rows' JSON, separated by commas, and `ENVELOPE_END` follow. */
 export function envelopeStart(facts: { source: string; snapshot: string; count: number; publishedAt: number }): string {

@@ -37,19 +37,19 @@ export class Answers implements AnswerSender {
 
   /**
    * Answers a request that was answered before, without the router and without SQLite, or that `make` has an answer
-   * to at once. Returns false, and has done nothing, for everything else, errors included.
+   * to at once, and returns the answer. Returns undefined, and has done nothing, for everything else, errors included.
    */
   answerHot(
     request: IncomingMessage,
     response: ServerResponse,
     make?: (principal: Principal) => CachedAnswer | undefined,
-  ): boolean {
+  ): CachedAnswer | undefined {
     const { keys, snapshots, feed, clock, constantHeaders, held } = this.#context
     const { headers } = request
-    if (limitsAge(headers['cache-control']) || headers.origin !== undefined) return false
+    if (limitsAge(headers['cache-control']) || headers.origin !== undefined) return undefined
     const key = presentedKey(headers)
     const principal = key === undefined ? undefined : keys.check(key)
-    if (!principal?.scopes.has('read') || principal.rate !== null) return false
+    if (!principal?.scopes.has('read') || principal.rate !== null) return undefined
     const asked = cacheKey(principal, request)
     let answer = this.cache.get(asked)
     if (answer === undefined) {
@@ -57,11 +57,11 @@ export class Answers implements AnswerSender {
       answer = headers['if-none-match'] === undefined ? make?.(principal) : undefined
       if (answer) this.cache.set(asked, answer)
     }
-    if (!answer || snapshots.active(answer.source)?.pointer !== answer.pointer) return false
+    if (!answer || snapshots.active(answer.source)?.pointer !== answer.pointer) return undefined
     const accepted = acceptedCodings(headers['accept-encoding'])
     const coding = codingOf(answer, accepted)
     const body = coding && answer.bodies.get(coding)
-    if (!coding || !body) return false
+    if (!coding || !body) return undefined
     const tag = tagOf(answer.tagStem, coding)
     const now = [
       'ETag', tag,
@@ -71,7 +71,7 @@ export class Answers implements AnswerSender {
     if (matchesTag(headers['if-none-match'], tag)) {
       response.writeHead(304, [...constantHeaders, ...answer.headers, ...now])
       response.end()
-      return true
+      return answer
     }
     if (coding !== 'identity') now.push('Content-Encoding', coding)
     response.writeHead(answer.status, [
@@ -83,7 +83,7 @@ export class Answers implements AnswerSender {
     ])
     response.end(request.method === 'HEAD' ? undefined : body)
     if (request.method !== 'HEAD') held.hold(response, principal.id, body)
-    return true
+    return answer
   }
 
   async send(exchange: Exchange, spec: AnswerSpec): Promise<void> {

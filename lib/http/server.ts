@@ -188,9 +188,12 @@ export function createHttp(parts: HttpParts): Http {
       }
       if (path.startsWith('/rest/v1/') && answers.answerHot(request, response)) return
       if (path.startsWith('/v0/')) {
-        iterations.asked()
         const make = (principal: Principal) => airtable.records.hotRecord(principal, path, query)
-        if (answers.answerHot(request, response, make)) return
+        const hot = answers.answerHot(request, response, make)
+        const mounted = hot && !hot.isPlain ? snapshots.active(hot.source) : undefined
+        // The first page of a list, most likely.
+        if (mounted) iterations.readOn(mounted)
+        if (hot) return
       }
     } else if (method === 'OPTIONS' && url === '*') {
       return exchangeOf(request, response).empty(204, ['Allow', 'GET, HEAD, POST, OPTIONS'])

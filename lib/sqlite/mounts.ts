@@ -22,6 +22,7 @@ import { fileSizes } from './file-sizes.ts'
 import type { SourceFolder } from './pointer.ts'
 import { QueryEngine } from './query-engine.ts'
 import type { QueryReaders } from './reader-pool.ts'
+import { lastReading, markReading } from './reading-marks.ts'
 import { checkFormat, POSITION, readOrigins, readSqlTables, type SqlTable } from './snapshot-schema.ts'
 
 /** Watching a folder is a hint only (network volumes): the pointer is also looked at this often. */
@@ -118,6 +119,16 @@ export class Mounts implements Snapshots, Disposable {
   onPublish(listener: (source: string, pointer: Pointer) => void): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+  }
+
+  tellReading({ source, snapshot }: Pick<Pointer, 'source' | 'snapshot'>): void {
+    const folder = this.#folders.get(source)
+    if (folder !== undefined) markReading(folder, snapshot)
+  }
+
+  lastReading({ source, snapshot }: Pick<Pointer, 'source' | 'snapshot'>): number | undefined {
+    const folder = this.#folders.get(source)
+    return folder && lastReading(folder, snapshot)
   }
 
   [Symbol.dispose](): void {

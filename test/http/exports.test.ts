@@ -228,6 +228,8 @@ async function serveHurried(t: TestContext, { mounts }: RealServer): Promise<{ p
     active: (source) => hurry(mounts.active(source)),
     find: (source, snapshot) => hurry(mounts.find(source, snapshot)),
     onPublish: (listener) => mounts.onPublish(listener),
+    tellReading: (pointer) => mounts.tellReading(pointer),
+    lastReading: (pointer) => mounts.lastReading(pointer),
   }
   const http = createHttp({
     ...httpParts({ engine: new FakeEngine(['wares']), errors: [] }),

@@ -76,6 +76,10 @@ export class FakeSnapshots implements Snapshots {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
+  tellReading(): void {}
+
+  lastReading(): undefined {}
+
   get listeners(): number {
     return this.#listeners.size
   }

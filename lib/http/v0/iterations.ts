@@ -1,51 +1,47 @@
-import type { MountedSnapshot, Snapshots } from '../../snapshot.ts'
+import { READING_MS, type MountedSnapshot, type Pointer, type Snapshots } from '../../snapshot.ts'
 
+/** Of one source. */
 const MAX_KEPT = 8
-const IDLE_MS = 120_000
+/** Others are told at most so often that somebody reads on. */
+const TELL_EVERY_MS = 5000
+/** Another process may be giving out the first offset in it just now, and is heard of a moment later. */
+const SETTLE_MS = 2000
 
 interface Kept {
   readonly mounted: MountedSnapshot
   readonly pin: Disposable
-  readonly timer: NodeJS.Timeout
+  /** Epoch milliseconds, as are all times here: those of other processes are. */
+  usedAt: number
+  toldAt: number
+  timer: NodeJS.Timeout
 }
 
 /**
- * The snapshots that lists go on in, page by page. While anybody lists, each stays readable for some time after it is
- * no longer the active one, and after each page that is read from it; of too many, the one read longest ago goes.
+ * The snapshots that lists go on in, page by page. Each stays readable for two minutes after the last page that any
+ * process has given out of it, whatever is published meanwhile: the next page may be asked of another process. Of too
+ * many of one source, the one goes that was read longest ago.
  */
 export class Iterations implements Disposable {
   readonly #snapshots: Snapshots
-  /** In the order of use. */
   readonly #kept = new Map<string, Kept>()
   readonly #publishes: Disposable
-  #askedAt = -Infinity
 
   constructor(snapshots: Snapshots) {
     this.#snapshots = snapshots
     this.#publishes = snapshots.onPublish((source, { previous }) => {
-      if (previous === null || performance.now() - this.#askedAt > IDLE_MS) return
-      const mounted = snapshots.find(source, previous.snapshot)
-      if (mounted !== undefined) this.keep(mounted)
+      const mounted = previous === null ? undefined : snapshots.find(source, previous.snapshot)
+      if (mounted !== undefined) this.#keep(mounted, Date.now() - READING_MS + SETTLE_MS)
     })
   }
 
-  /** Somebody lists: what is active may be gone on in. */
-  asked(): void {
-    this.#askedAt = performance.now()
-  }
-
   /** A list goes on in this one. */
-  keep(mounted: MountedSnapshot): void {
-    const key = keyOf(mounted.pointer)
-    const before = this.#kept.get(key)
-    clearTimeout(before?.timer)
-    this.#kept.delete(key)
-    const timer = setTimeout(() => this.#drop(key), IDLE_MS).unref()
-    this.#kept.set(key, { mounted: before?.mounted ?? mounted, pin: before?.pin ?? mounted.pin(), timer })
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= MAX_KEPT) break
-      this.#drop(oldest)
-    }
+  readOn(mounted: MountedSnapshot): void {
+    const now = Date.now()
+    const kept = this.#keep(mounted, now)
+    kept.usedAt = now
+    if (Math.abs(now - kept.toldAt) < TELL_EVERY_MS) return
+    kept.toldAt = now
+    this.#snapshots.tellReading(mounted.pointer)
   }
 
   /** Undefined: it is gone. */
@@ -55,15 +51,50 @@ export class Iterations implements Disposable {
 
   [Symbol.dispose](): void {
     this.#publishes[Symbol.dispose]()
-    for (const key of this.#kept.keys()) this.#drop(key)
+    for (const [key, kept] of this.#kept) this.#drop(key, kept)
   }
 
-  #drop(key: string): void {
+  #keep(mounted: MountedSnapshot, usedAt: number): Kept {
+    const key = keyOf(mounted.pointer)
+    const known = this.#kept.get(key)
+    if (known !== undefined) return known
+    const kept: Kept = { mounted, pin: mounted.pin(), usedAt, toldAt: -Infinity, timer: this.#lookIn(usedAt, key) }
+    this.#kept.set(key, kept)
+    this.#dropTooMany(mounted.pointer)
+    return kept
+  }
+
+  #dropTooMany({ source }: Pointer): void {
+    const ofSource = [...this.#kept].filter(([, { mounted }]) => mounted.pointer.source === source)
+    if (ofSource.length <= MAX_KEPT) return
+    for (const [, kept] of ofSource) this.#hear(kept)
+    const [oldest] = ofSource.toSorted(([, a], [, b]) => a.usedAt - b.usedAt)
+    if (oldest !== undefined) this.#drop(...oldest)
+  }
+
+  /** What others have read of it counts as well. */
+  #hear(kept: Kept): void {
+    const heard = this.#snapshots.lastReading(kept.mounted.pointer) ?? -Infinity
+    kept.usedAt = Math.min(Date.now(), Math.max(kept.usedAt, heard))
+  }
+
+  #lookIn(usedAt: number, key: string): NodeJS.Timeout {
+    const ms = Math.min(READING_MS, Math.max(0, usedAt + READING_MS - Date.now()))
+    return setTimeout(() => this.#look(key), ms).unref()
+  }
+
+  #look(key: string): void {
     const kept = this.#kept.get(key)
     if (kept === undefined) return
+    this.#hear(kept)
+    if (Date.now() - kept.usedAt >= READING_MS) this.#drop(key, kept)
+    else kept.timer = this.#lookIn(kept.usedAt, key)
+  }
+
+  #drop(key: string, { timer, pin }: Kept): void {
     this.#kept.delete(key)
-    clearTimeout(kept.timer)
-    kept.pin[Symbol.dispose]()
+    clearTimeout(timer)
+    pin[Symbol.dispose]()
   }
 }
 

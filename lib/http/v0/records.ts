@@ -49,7 +49,6 @@ export class Records {
     principal: Principal,
     { path, query, isPosted }: { path: TablePath; query: ListQuery; isPosted: boolean },
   ): Promise<void> {
-    this.#iterations.asked()
     const { table, place } = this.#locate(path, query, principal)
     const { clock, settings } = this.#context
     const { maxRows } = settings
@@ -63,7 +62,7 @@ export class Records {
       ...((isPosted || isMomentary) && { isMomentary: true }),
       write: (answer) => {
         const { body, offset } = plan.write(answer)
-        if (offset !== null && place !== undefined) this.#iterations.keep(table.mounted)
+        if (offset !== null) this.#iterations.readOn(table.mounted)
         return {
           status: 200,
           headers: ['Content-Type', JSON_TYPE, ...(hasForeignView ? ['View-Applied', 'false'] : [])],
@@ -85,6 +84,8 @@ export class Records {
     const isOfBase = this.#bases.sources(baseId, principal).includes(source)
     const mounted = isOfBase ? this.#iterations.find(source, snapshot) : undefined
     if (mounted === undefined) throw ended(source)
+    // Also where the page is in memory, and nothing is read.
+    this.#iterations.readOn(mounted)
     return { table: this.#bases.tableIn(source, mounted, name, principal), place }
   }
 
