@@ -89,6 +89,11 @@ const PATHS = [
   '/api/sources/wares/events', '/api/runs', '/metrics', '/openapi.json', '/api/changes', '/api/changes?since=beginning', '/api/changes?table=wares',
   '/api/changes?table=tableSECRET', '/fetch-data', '/fetch-data?table=tableSECRET', '/fetch-data?fields=secret', '/api/keys',
   '/api/exports/SNAPSHOT/wares.csv', '/api/exports/SNAPSHOT/tableSECRET.csv', '/api/exports/SNAPSHOT/wares.sqlite',
+  '/v0/meta/bases', '/v0/meta/bases/wares/tables', '/v0/wares/wares', '/v0/wares/wares?pageSize=7', '/v0/wares/wares?maxRecords=3&sort%5B0%5D%5Bfield%5D=price',
+  '/v0/wares/wares?sort%5B0%5D%5Bfield%5D=secret', '/v0/wares/wares?fields%5B%5D=secret', '/v0/wares/wares?fields%5B%5D=name',
+  '/v0/wares/wares?filterByFormula=%7Bsecret%7D%3D%22SECRET%22', '/v0/wares/wares?filterByFormula=FIND%28%22SECRET%22%2C%7Bname%7D%29',
+  '/v0/wares/wares?filterByFormula=%7Bcountry%7D%21%3D%22DE%22', '/v0/wares/tableSECRET', '/v0/wares/nothing', '/v0/wares/wares/recSECRET', '/api/attachments',
+  '/api/attachments?table=wares', '/api/attachments?table=tableSECRET', '/api/attachments?table=wares&field=secret', '/api/attachments/SECRET',
 ] // prettier-ignore
 const FORMS: Record<string, string>[] = [
   {}, { Prefer: 'count=exact' }, { Prefer: 'count=planned' }, { Prefer: 'count=estimated' }, { Accept: 'text/csv' },
@@ -98,7 +103,9 @@ const FORMS: Record<string, string>[] = [
 /** An answer without what differs between any two: the names of snapshots, requests and runs, and how old it is. */
 function shape({ status, headers, body }: Answer, snapshot: string): unknown {
   const { date: _date, 'x-request-id': id, age: _age, ...kept } = headers
-  const opened = String(body).replaceAll(/"cursor":"([\w-]+)"/g, (_, cursor: string) => `"cursor":"${open(cursor)}"`)
+  const opened = String(body)
+    .replaceAll(/"cursor":"([\w-]+)"/g, (_, cursor: string) => `"cursor":"${open(cursor)}"`)
+    .replaceAll(/\bitr([\w-]+)\/rec([\w-]+)/g, (_, list: string, place: string) => open(list) + open(place))
   const link = String(kept.link).replaceAll(/cursor=([\w-]+)/g, (_, cursor: string) => `cursor=${open(cursor)}`)
   const text = JSON.stringify([status, { ...kept, link }, opened])
   const normal = text

@@ -30,6 +30,17 @@ const PARAMETERS = [
 ] // prettier-ignore
 const OF_REST = ['select', 'order', 'limit', 'offset', 'and', 'or', 'not.and', 'not.or'] as const
 const OF_TABLES = ['fields', 'sort', 'limit', 'pageSize', 'page', 'total', 'format', 'and', 'or', 'q'] as const
+const OF_V0 = [
+  'filterByFormula',
+  'filterByFormula',
+  'maxRecords',
+  'pageSize',
+  'fields[]',
+  'sort[0][field]',
+  'offset',
+  'view',
+  'cellFormat',
+] as const
 const HEADERS: readonly (readonly [string, readonly string[]])[] = [
   ['Accept', ['*/*', 'application/json', 'text/csv', 'application/vnd.pgrst.object+json', 'application/x-ndjson', 'image/png', ';;;', 'application/vnd.pgrst.array+json;nulls=stripped']],
   ['Prefer', ['count=exact', 'count=planned', 'count=estimated', 'count=maybe', 'handling=strict, x=y', 'return=minimal', '=', 'count=exact,count=planned']],
@@ -82,6 +93,17 @@ export function requestGenerator(random: () => number, { tables, columns, ids }:
       depth > 0 && chance(0.3) ? `${pick(['and', 'or', 'not.and', 'not.or'])}${tree(depth - 1)}` : test('.')
     return chance(0.03) ? '('.repeat(40) : `(${many(3, inner)})`
   }
+  const formula = (depth: number): string => {
+    const field = `{${column()}}`
+    const text = `"${value().replaceAll(/["\\]/g, '\\$&')}"`
+    if (depth === 0) return pick([field, text, String(Math.floor(random() * 100)), 'TRUE()', 'NOW()', value()])
+    const inner = () => formula(depth - 1)
+    return pick([
+      `${inner()}${pick(['=', '!=', '<', '>=', '&', '+', '/'])}${inner()}`, `${pick(['AND', 'OR', 'XOR'])}(${many(3, inner)})`, `NOT(${inner()})`,
+      `IF(${inner()},${inner()},${inner()})`, `FIND(${text},${field})`, `REGEX_MATCH(${field},"${pick(['^W', '(a+)+$', '(', 'b{999}b{999}'])}")`,
+      `REPT(${text},${pick(['2', '1000000', '-1'])})`, `DATETIME_FORMAT(${inner()},${text})`, `SUBSTITUTE(${field},${text},${text})`, '('.repeat(60),
+    ]) // prettier-ignore
+  }
   const parameter = (of: readonly string[]): string => {
     const name = chance(0.95) ? pick(of) : pick(PARAMETERS)
     const text = (() => {
@@ -105,6 +127,7 @@ export function requestGenerator(random: () => number, { tables, columns, ids }:
           return tree(4)
         case 'limit':
         case 'pageSize':
+        case 'maxRecords':
         case 'offset':
         case 'page':
           return pick(['0', '1', '5', '50', '100', chance(0.2) ? value() : '7', chance(0.2) ? '999999999999' : '20'])
@@ -112,13 +135,18 @@ export function requestGenerator(random: () => number, { tables, columns, ids }:
           return pick(['json', 'csv', 'ndjson', 'xml'])
         case 'total':
           return pick(['exact', 'estimated', 'none', 'all'])
+        case 'filterByFormula':
+          return formula(3)
+        case 'fields[]':
+        case 'sort[0][field]':
+          return column()
         case 'wait':
           return pick(['x', '-1', '99999'])
         default:
           return value()
       }
     })()
-    return `${name}=${encode(text)}`
+    return `${encodeURIComponent(name)}=${encode(text)}`
   }
   /** Mostly as a client encodes it, sometimes hardly or wrongly. */
   const encode = (text: string): string => {
@@ -142,10 +170,17 @@ export function requestGenerator(random: () => number, { tables, columns, ids }:
     const path = pick([
       `/api/tables/${segment(table)}`, `/api/tables/${segment(table)}`, `/rest/v1/${segment(table)}`, `/rest/v1/${segment(table)}`, `/rest/v1/${segment(table)}`,
       `/api/tables/${segment(table)}/${segment(id)}`, '/api/tables', '/fetch-data', '/api/changes', '/api/types', `/api/mappings/${segment(table)}`, '/api/stats',
+      `/v0/wares/${segment(table)}`, `/v0/wares/${segment(table)}`, `/v0/wares/wares/${segment(id)}`, '/v0/meta/bases/wares/tables', '/api/attachments',
       '/status', '/api/runs', `/api/sources/${segment(table)}`, `/api/exports/${segment(id)}/${segment(table)}.csv`, `/rest/v1/rpc/${segment(table)}`,
     ]) // prettier-ignore
     const headers = Object.fromEntries(HEADERS.filter(() => chance(0.1)).map(([name, of]) => [name, pick(of)]))
-    const of = path.startsWith('/rest') ? OF_REST : path.startsWith('/api/tables') ? OF_TABLES : PARAMETERS
+    const of = path.startsWith('/rest')
+      ? OF_REST
+      : path.startsWith('/api/tables')
+        ? OF_TABLES
+        : path.startsWith('/v0/w')
+          ? OF_V0
+          : PARAMETERS
     const isAsked = chance(of === PARAMETERS ? 0.3 : 0.9)
     return { target: isAsked ? `${path}?${query(of)}` : path, headers }
   }
