@@ -50,6 +50,7 @@ export interface Plan {
 
 /** What is published, as far as it matters to the next plan. */
 export interface Published {
+  /** Of its tables those that are there: one that was never given is left out. */
   readonly plan: Plan
   /** The identity that was last found to be what is published: a plan that names it again has nothing to pull. */
   readonly seen: string | undefined
@@ -88,11 +89,11 @@ export interface Page {
   readonly next: Cursor
   /** How much of the whole pull is done after this page, 0 to 1, where the source can tell. */
   readonly done?: number
-  /** The table begins anew: what earlier pages of this pull, or the active snapshot, brought is dropped. */
+  /** The table begins anew: what earlier pages of this pull, or the active snapshot, brought is dropped, columns too. */
   readonly restarts?: true
   /** Each row takes the place of the one with its key, or is added. Needs a key in the plan. */
   readonly put?: true
-  /** Keys of rows that are gone, as cells in the order of the key; those that are not there are passed over. */
+  /** Keys of rows that are gone, as cells in the order of the plan's key; those that are not there are passed over. */
   readonly deleted?: readonly (readonly Value[])[]
   /**
    * The upstream does not give this table: its rows, columns and origin stay those of the active snapshot, and a table
