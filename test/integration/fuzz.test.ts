@@ -3,6 +3,7 @@ import { Agent, request } from 'node:http'
 import { test } from 'node:test'
 import { API_KEY, Site } from '../support/holdfast.ts'
 import { seeded, testSeed } from '../support/random.ts'
+import type { AnsweredPage } from '../support/airtable-requests.ts'
 import { requestGenerator, type GeneratedRequest } from '../support/requests.ts'
 
 /** `npm run test:fuzz` sends 100,000. */
@@ -10,6 +11,8 @@ const REQUESTS = Number(process.env.HOLDFAST_REQUESTS ?? 3000)
 const CONNECTIONS = 12
 /** ANSWER_MAX_BYTES below, and what headers of errors and small routes may take. */
 const MAX_ANSWER_BYTES = 300_000
+/** Lists of /v0 that are gone on in, at a time. */
+const MAX_PAGES = 50
 const MAX_GROWTH_BYTES = 64e6
 /** In rows that no generated request may reach. */
 const CANARY = 'canary-5f1d0c'
@@ -49,6 +52,7 @@ test(`${REQUESTS} generated requests: no 5xx, no row of another's, no answer ove
   assert.equal(made.status, 201)
   const { port } = new URL(server.url)
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
+  const pages: AnsweredPage[] = []
   const next = requestGenerator(seeded(seed), {
     tables: ['wares', 'wares.wares', 'WARES'],
     columns: {
@@ -63,6 +67,7 @@ test(`${REQUESTS} generated requests: no 5xx, no row of another's, no answer ove
       kind: ['open'],
     },
     ids: ['w0', 'w399', 'nothing'],
+    pages,
   })
   const statuses = new Map<number, number>()
   let sent = 0
@@ -85,6 +90,9 @@ test(`${REQUESTS} generated requests: no 5xx, no row of another's, no answer ove
         /SqliteError|SQLITE_[A-Z]|node_modules|\n {4}at /,
         what,
       )
+      const offset = status === 200 ? offsetIn(generated, body) : undefined
+      if (offset !== undefined)
+        pages[pages.length < MAX_PAGES ? pages.length : number % MAX_PAGES] = { request: generated, offset }
       if (number % Math.ceil(REQUESTS / 10) === 0) memories.push(await memory(server))
     }
   }
@@ -104,6 +112,11 @@ test(`${REQUESTS} generated requests: no 5xx, no row of another's, no answer ove
   assert.deepEqual(await rows(server), WARES.length)
 })
 
+function offsetIn({ target, body: asked = '' }: GeneratedRequest, body: Buffer): string | undefined {
+  if (!target.startsWith('/v0/') || (target + asked).includes('offset')) return undefined
+  return /"offset":"([^"]+)"\}$/.exec(body.toString())?.[1]
+}
+
 async function rows(server: { get(path: string): Promise<Response> }): Promise<number> {
   const answer = (await (await server.get('/api/tables/wares?limit=1')).json()) as { pagination: { total: number } }
   return answer.pagination.total
@@ -117,12 +130,19 @@ async function memory(server: { get(path: string): Promise<Response> }): Promise
 function send(
   agent: Agent,
   port: string,
-  { target, headers }: GeneratedRequest,
+  { target, headers, body }: GeneratedRequest,
   key: string,
 ): Promise<{ status: number; body: Buffer }> {
   return new Promise((resolve, reject) => {
     const sent = request(
-      { host: '127.0.0.1', port, path: target, agent, headers: { ...headers, 'X-API-Key': key } },
+      {
+        host: '127.0.0.1',
+        port,
+        path: target,
+        agent,
+        method: body === undefined ? 'GET' : 'POST',
+        headers: { ...headers, 'X-API-Key': key },
+      },
       (response) => {
         const pieces: Buffer[] = []
         response.on('data', (piece: Buffer) => pieces.push(piece))
@@ -131,6 +151,6 @@ function send(
       },
     )
     sent.on('error', reject)
-    sent.end()
+    sent.end(body)
   })
 }

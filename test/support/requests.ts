@@ -1,8 +1,12 @@
+import { airtableRequests, type AnsweredPage } from './airtable-requests.ts'
+
 /** Requests as a stranger makes them, an enemy, and a program with a bug: from one generator of chance. */
 export interface GeneratedRequest {
   /** Path and query, as they go on the wire. */
   readonly target: string
   readonly headers: Readonly<Record<string, string>>
+  /** What is sent by POST; without, it is a GET. */
+  readonly body?: string
 }
 
 export interface Vocabulary {
@@ -10,6 +14,8 @@ export interface Vocabulary {
   /** With cells that are really there, or could be. */
   readonly columns: Readonly<Record<string, readonly string[]>>
   readonly ids: readonly string[]
+  /** Lists of /v0 that can be gone on in: whoever sends what is generated may add to them. */
+  readonly pages?: readonly AnsweredPage[]
 }
 
 const PLAIN = ['eq', 'neq', 'gt', 'gte', 'lt', 'lte', 'in', 'is', 'isdistinct', 'not.eq', 'not.in', 'eq(any)'] as const
@@ -53,7 +59,8 @@ const HEADERS: readonly (readonly [string, readonly string[]])[] = [
   ['Last-Event-ID', ['0', 'x', '-']],
 ] // prettier-ignore
 
-export function requestGenerator(random: () => number, { tables, columns, ids }: Vocabulary): () => GeneratedRequest {
+export function requestGenerator(random: () => number, vocabulary: Vocabulary): () => GeneratedRequest {
+  const { tables, columns, ids } = vocabulary
   const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T
   const chance = (share: number) => random() < share
   const many = (max: number, make: () => string, separator = ',') =>
@@ -163,7 +170,10 @@ export function requestGenerator(random: () => number, { tables, columns, ids }:
       return `${encode(name)}=${encode(rest.join('='))}`
     }, '&') // prettier-ignore
 
+  const ofAirtable = airtableRequests({ pick, chance, hostile: HOSTILE }, vocabulary)
+
   return () => {
+    if (chance(0.3)) return ofAirtable()
     const table = chance(0.95) ? pick(tables) : pick(HOSTILE)
     const id = chance(0.7) ? pick(ids) : pick(HOSTILE)
     const segment = (text: string) => encodeURIComponent(text.toWellFormed())
