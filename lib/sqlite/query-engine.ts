@@ -32,6 +32,14 @@ export class QueryEngine {
     return this.#table(table).record(columns, id)
   }
 
+  /** How large all rows of a table are, near enough: where nobody has written them out, its share of the file. */
+  #bytesOf({ bodyBytes, rows }: TableInfo): number {
+    if (bodyBytes > 0) return bodyBytes
+    const pragma = (name: string) => this.#db.pragma(name, { simple: true }) as number
+    const all = this.#infos.values().reduce((sum, info) => sum + info.rows, 0)
+    return Math.round(pragma('page_count') * pragma('page_size') * (rows / Math.max(1, all)))
+  }
+
   #table(name: string): TableQueries {
     const known = this.#tables.get(name)
     if (known !== undefined) return known
@@ -40,7 +48,7 @@ export class QueryEngine {
     if (info === undefined || table === undefined) {
       throw new Failure('table_not_found', `There is no table ${name}.`, { facts: { table: name } })
     }
-    const queries = new TableQueries(this.#db, this.#statements, table, info)
+    const queries = new TableQueries(this.#db, this.#statements, table, { ...info, bodyBytes: this.#bytesOf(info) })
     this.#tables.set(name, queries)
     return queries
   }

@@ -16,6 +16,8 @@ export interface QuerySiteOptions {
   readonly table?: TableOptions
   readonly clock?: TestClock
   readonly answerMaxBytes?: number
+  /** Full answers beyond this are not kept, and their size is not known. */
+  readonly bodyFileBytes?: number
 }
 
 /** A published table `wares`, and how many of its queries were not answered on the spot. */
@@ -47,7 +49,12 @@ export class QuerySite implements Disposable {
 
   static async publish(options: QuerySiteOptions): Promise<QuerySite> {
     const tables = { wares: options.table ?? {} }
-    const site = new TestSite({ tables, ...(options.clock && { clock: options.clock }) })
+    const { clock, bodyFileBytes } = options
+    const site = new TestSite({
+      tables,
+      ...(clock && { clock }),
+      ...(bodyFileBytes !== undefined && { bodyFileBytes }),
+    })
     await site.sync(upstream(options))
     return new QuerySite(site, options)
   }

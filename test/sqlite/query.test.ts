@@ -269,6 +269,17 @@ describe('which queries are answered on the spot', () => {
     }
   })
 
+  test('large rows count for more, also where nobody knows how large all of them are', async () => {
+    const rows = Array.from({ length: 200 }, (_, id): Value[] => [id, `${id} `.repeat(10_000)])
+    for (const bodyFileBytes of [undefined, 0]) {
+      const options = { columns: { id: 'integer', text: 'text' }, key: ['id'], rows } as const
+      using site = await QuerySite.publish({ ...options, ...(bodyFileBytes !== undefined && { bodyFileBytes }) })
+      assert.equal(site.table.bodyBytes === 0, bodyFileBytes === 0)
+      await site.ask({ where: is('text', 'ilike', '%1 2%'), limit: 1 })
+      assert.equal(site.left.length, 1, `bodyFileBytes ${bodyFileBytes}`)
+    }
+  })
+
   test('an order of many parts is left to a reader where it goes on behind a row, however few rows there are', async () => {
     const names = Array.from({ length: 40 }, (_, n) => `x${n}`)
     const rows = Array.from({ length: 60 }, (_, id): Value[] => [
