@@ -215,7 +215,7 @@ function nothingAccepted(): Failure {
   )
 }
 
-function tooLarge(maxBytes: number): Failure {
+export function tooLarge(maxBytes: number): Failure {
   return new Failure(
     'answer_too_large',
     `The answer would be larger than ${maxBytes} bytes. Ask for fewer rows or columns, or take an export.`,

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import type { Value } from '../../lib/column.ts'
 import { fileName } from '../../lib/files.ts'
+import { visibleFile } from '../../lib/http/attachments/visible-file.ts'
 import { shownType } from '../../lib/http/attachments/shown-type.ts'
 import { savedName } from '../../lib/http/attachments/saved-name.ts'
 import type { KeySpec } from '../../lib/keys.ts'
@@ -377,6 +378,24 @@ describe('a key that does not see everything', () => {
     assert.equal((await server.ask('/api/attachments/attPhoto', blind.headers)).status, 404)
   })
 
+  test('holds nobody up while thousands of rows are looked at that it does not see', async (t) => {
+    const server = await served(t)
+    await server.tables({ orders: Array.from({ length: 2500 }, (_, at) => [`w${at}`, 'DE', [PHOTO] as never]) })
+    const { headers } = await server.keys.make({ rules: { 'wares.orders': { hidden: [], filter: 'country=eq.FR' } } })
+    let turns = 0
+    let tick = setImmediate(function again() {
+      turns++
+      tick = setImmediate(again)
+    })
+    t.after(() => clearImmediate(tick))
+    const principal = server.keys.parts.keys.check(headers['X-API-Key'])!
+    const snapshots = server.mounts
+    const { signal } = new AbortController()
+    const lookup = { sources: ['wares'], snapshots, files: { find: () => ({ kind: 'waiting' }) as const, counts: () => undefined } }
+    assert.equal(await visibleFile(lookup, principal, PHOTO.id, signal), undefined)
+    assert.ok(turns >= 49, `${turns} turns in fifty queries`)
+  }) // prettier-ignore
+
   test('is found by rows with a key of several columns too', async (t) => {
     const server = await served(t)
     const shape = { columns: ['sku', 'no', 'files'], key: ['sku', 'no'] }
@@ -482,6 +501,16 @@ describe('GET /api/attachments', () => {
     for (const [query, status, code] of refused)
       assertProblem(await server.ask(`/api/attachments${query}`), status, code)
     assert.deepEqual(server.errors, [])
+  })
+
+  test('is refused where it would be larger than answers may be, however small the cells are', async (t) => {
+    const server = await served(t, { settings: { answerMaxBytes: 100_000 } })
+    const cell = Array.from({ length: 10 }, (_, at) => ({ id: `a${at}` })) as never
+    await server.tables({ orders: Array.from({ length: 200 }, (_, at) => [`o${at}`, null, cell]) })
+    assertProblem(await server.ask('/api/attachments?table=orders&limit=200'), 400, 'answer_too_large')
+    const { body } = await server.ask('/api/attachments?table=orders&limit=60')
+    assert.ok(body.length > 50_000 && body.length < 110_000, `${body.length}`)
+    assert.equal((JSON.parse(body.toString()) as List).attachments.length, 600)
   })
 
   test('shows a key the files of what it sees', async (t) => {

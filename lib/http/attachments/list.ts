@@ -1,6 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ruleOf, type Principal } from '../../access.ts'
 import type { FileState } from '../../files.ts'
 import type { Answer, Condition, Query } from '../../query.ts'
+import { tooLarge } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { badParameter, type ParameterRule, type Parameters } from '../query.ts'
 import { readCursor, writeCursor } from '../tables/cursor.ts'
@@ -9,6 +11,8 @@ import { askVisible, resolveVisible } from '../visible-query.ts'
 import { isAnyRow } from './visible-file.ts'
 
 const DEFAULT_RECORDS = 100
+/** Files that are looked up before others have their turn. */
+const FILES_A_TURN = 500
 
 export const LIST_PARAMETERS = {
   table: { kind: 'text' },
@@ -32,7 +36,8 @@ interface ListedFile {
 
 interface FileList {
   readonly target: Target
-  readonly files: readonly ListedFile[]
+  /** JSON: a `ListedFile` each. */
+  readonly files: readonly string[]
   readonly limit: number
   readonly hasMore: boolean
   /** Goes on behind the last of these records, in key order, whatever is published meanwhile. */
@@ -44,7 +49,7 @@ type ListContext = Pick<Context, 'sources' | 'snapshots' | 'feed' | 'files' | 's
 /**
  * The files of the records of a table that somebody sees, a page of records at a time, as the rows tell of them.
  *
- * @throws Failure what `resolveTable` and `resolveVisible` throw; `bad_parameter`
+ * @throws Failure what `resolveTable` and `resolveVisible` throw; `bad_parameter`, `answer_too_large`
  */
 export async function listFiles(
   context: ListContext,
@@ -76,7 +81,7 @@ export async function listFiles(
   const answer = await askVisible(query, target, principal, signal)
   const { hasMore, last } = answer
   const cursor = hasMore && last !== null ? writeCursor({ snapshot: null, after: last, seen: 0 }, identity) : null
-  return { target, files: filesOf(answer, target.source, context), limit, hasMore, cursor }
+  return { target, files: await filesOf(answer, target.source, context), limit, hasMore, cursor }
 }
 
 /** Those that are seen, or the one that is asked for: whether that one is there is for the query to say. */
@@ -99,22 +104,35 @@ function hasFiles(columns: readonly string[]): Condition {
   }
 }
 
-function filesOf({ columns, rows, facts }: Answer, source: string, { files, settings }: ListContext): ListedFile[] {
+async function filesOf(
+  { columns, rows, facts }: Answer,
+  source: string,
+  { files, settings }: ListContext,
+): Promise<string[]> {
   const base = `${settings.publicUrl ?? ''}/api/attachments/`
-  return rows.flatMap((row, index) =>
-    columns.flatMap(({ name: field }, place) =>
-      entriesOf(row[place]).map(({ id, filename, type, size }) => ({
-        id,
-        record: facts[index]!.id,
-        field,
-        name: typeof filename === 'string' ? filename : null,
-        type: typeof type === 'string' ? type : null,
-        bytes: typeof size === 'number' ? size : null,
-        state: files.find(source, id).kind,
-        url: base + encodeURIComponent(id.toWellFormed()),
-      })),
-    ),
-  )
+  const texts: string[] = []
+  let length = 0
+  for (const [index, row] of rows.entries()) {
+    for (const [place, { name: field }] of columns.entries()) {
+      for (const { id, filename, type, size } of entriesOf(row[place])) {
+        const file: ListedFile = {
+          id,
+          record: facts[index]!.id,
+          field,
+          name: typeof filename === 'string' ? filename : null,
+          type: typeof type === 'string' ? type : null,
+          bytes: typeof size === 'number' ? size : null,
+          state: files.find(source, id).kind,
+          url: base + encodeURIComponent(id.toWellFormed()),
+        }
+        const text = JSON.stringify(file)
+        length += text.length
+        if (length > settings.answerMaxBytes) throw tooLarge(settings.answerMaxBytes)
+        if (texts.push(text) % FILES_A_TURN === 0) await nextTurn()
+      }
+    }
+  }
+  return texts
 }
 
 interface Entry {

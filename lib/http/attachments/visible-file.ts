@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ruleOf, seesSource, seesTable, type Principal } from '../../access.ts'
 import { Failure } from '../../errors.ts'
 import type { FileState } from '../../files.ts'
@@ -105,6 +106,9 @@ async function seenOf(
       const seen = new Set(answer.facts.map((facts) => facts.id))
       const found = some.find(({ key }) => seen.has(key))
       if (found !== undefined) return found
+      // However many rows are hidden, others have their turn in between.
+      await nextTurn()
+      signal.throwIfAborted()
     } catch (error) {
       // What does not fit the table (any more) shows nothing of it.
       if (!(error instanceof Failure) || error.code !== 'forbidden') throw error

@@ -7,7 +7,7 @@ import { LIST_PARAMETERS, listFiles } from '../attachments/list.ts'
 import { visibleFile, type VisibleFile } from '../attachments/visible-file.ts'
 import type { Context } from '../context.ts'
 import { disposition } from '../disposition.ts'
-import type { Exchange } from '../exchange.ts'
+import { JSON_TYPE, type Exchange } from '../exchange.ts'
 import { sendFile } from '../file-answer.ts'
 import { openWhole } from '../open-whole.ts'
 import { defineRoute, type Route } from '../route.ts'
@@ -29,13 +29,10 @@ export function attachmentRoutes(context: Context): Route[] {
       async handle({ exchange, principal, query }) {
         const { target, files, limit, hasMore, cursor } = await listFiles(context, principal, query, leaving(exchange))
         const { source, table } = target
-        exchange.json(200, {
-          backend: 'sqlite',
-          source,
-          table: table.name,
-          attachments: files,
-          pagination: { limit, hasMore, cursor },
-        })
+        const head = JSON.stringify({ backend: 'sqlite', source, table: table.name })
+        const pagination = JSON.stringify({ limit, hasMore, cursor })
+        const body = `${head.slice(0, -1)},"attachments":[${files.join(',')}],"pagination":${pagination}}`
+        exchange.send(200, ['Content-Type', JSON_TYPE, 'Cache-Control', 'no-store'], body)
       },
     }),
     defineRoute({
