@@ -3,6 +3,8 @@ import type { Cell } from '../query.ts'
 import type { Database } from './database.ts'
 
 const KEPT_STATEMENTS = 200
+/** Characters of all that are kept: what a long formula is compiled to has hundreds of thousands, and takes more. */
+const KEPT_LENGTH = 2_000_000
 
 /** A prepared statement and how SQLite goes about it. */
 export interface Prepared {
@@ -15,6 +17,7 @@ export interface Prepared {
 export class Statements {
   readonly #db: Database
   readonly #kept = new Map<string, Prepared>()
+  #length = 0
 
   constructor(db: Database) {
     this.#db = db
@@ -26,10 +29,19 @@ export class Statements {
       const explain = this.#db.prepare<Cell[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)
       const plan = explain.all(...params).map(({ detail }) => detail)
       prepared = { statement: this.#db.prepare<Cell[], unknown[]>(sql).raw(), plan }
-      if (this.#kept.size >= KEPT_STATEMENTS) this.#kept.delete(this.#kept.keys().next().value!)
+      this.#makeRoom(sql.length)
+      this.#length += sql.length
     } else this.#kept.delete(sql)
     this.#kept.set(sql, prepared)
     return prepared
+  }
+
+  #makeRoom(length: number): void {
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size < KEPT_STATEMENTS && this.#length + length <= KEPT_LENGTH) return
+      this.#kept.delete(oldest)
+      this.#length -= oldest.length
+    }
   }
 
   /** The only cell of the only row. */
