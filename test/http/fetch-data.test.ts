@@ -84,7 +84,7 @@ describe('a whole table', () => {
       assert.ok(body.equals(expected))
     }
     // A client may have it all before the server has seen the end of it.
-    await until(() => snapshots.pins === 0, { what: 'snapshots that nobody reads any more' })
+    await until(() => snapshots.pins === 0)
     assert.equal(http.server.listening, true)
   })
 
