@@ -145,9 +145,9 @@ export class SqliteStore implements Store {
     // Names first: whoever stands still between the two must not take what was published meanwhile for a leftover.
     const names = readdirSync(folder.path)
     const pointer = folder.readPointer()
-    /** Who renders behind the publish may be silent for long. */
+    /** Who renders behind the publish may be silent for long; whoever makes an export is not. */
     const isBeingRendered = (name: string) =>
-      pointer !== undefined && name.startsWith(`${pointer.snapshot}.`) && name.endsWith('.part')
+      pointer !== undefined && name.startsWith(`${pointer.snapshot}.`) && /^(?!.*\.export\.).*\.part$/.test(name)
     const keep = new Set(['active.json', MEMORY_FILE, 'files', folder.stagedName(lease.generation)])
     for (const published of [pointer, pointer?.previous]) {
       if (!published) continue
