@@ -84,7 +84,10 @@ export function airtableRequests(
   const going = ({ request, offset }: AnsweredPage): GeneratedRequest => {
     const next = tampered(offset)
     if (request.body !== undefined) {
-      return { ...request, body: JSON.stringify({ ...(JSON.parse(request.body) as object), offset: next }) }
+      return {
+        ...request,
+        body: JSON.stringify({ ...(JSON.parse(request.body.trim() || '{}') as object), offset: next }),
+      }
     }
     return { ...request, target: `${request.target}${request.target.includes('?') ? '&' : '?'}offset=${segment(next)}` }
   }
