@@ -118,7 +118,7 @@ export class Mirror implements Disposable {
     assert.ok(folder)
     return withSnapshot(folder.file(this.pointer.file), (db, tables) => {
       const { sqlName } = tableNamed(tables, table)
-      return db.prepare<[string], unknown>(`SELECT "${column}" FROM "${sqlName}" WHERE id = ?`).pluck().get(id)
+      return db.prepare<[string]>(`SELECT "${column}" FROM "${sqlName}" WHERE id = ?`).pluck().get(id)
     })
   }
 

@@ -1,4 +1,4 @@
-import type { ColumnType, JsonValue } from '../../column.ts'
+import type { ColumnType } from '../../column.ts'
 import { membersOf } from './members.ts'
 import type { AirtableField } from './schema.ts'
 
