@@ -152,6 +152,8 @@ export async function openSyncing(
       )
     }
     await catchUp(id)
+    // Only files can be watched: what other kinds need is loaded where they are synced, not where answers are given.
+    if (settings.sources.get(id)?.descriptor.kind !== 'file') return
     const source = await createSource(directory, id)
     if (source.watch === undefined || draining.signal.aborted) return
     addTrigger(source.watch(() => void ask(id, 'change')))
