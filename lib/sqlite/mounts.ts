@@ -23,6 +23,7 @@ import type { SourceFolder } from './pointer.ts'
 import { QueryEngine } from './query-engine.ts'
 import type { QueryReaders } from './reader-pool.ts'
 import { lastReading, markReading } from './reading-marks.ts'
+import { UNSEEN } from './sql-fragment.ts'
 import { checkFormat, POSITION, readOrigins, readSqlTables, type SqlTable } from './snapshot-schema.ts'
 
 /** Watching a folder is a hint only (network volumes): the pointer is also looked at this often. */
@@ -311,7 +312,7 @@ class Mounted implements MountedSnapshot {
     const cells = columns.map((column) => table.read(column)).join(', ') || 'NULL'
     const statement = this.db
       .prepare<[number, number], unknown[]>(
-        `SELECT ${cells} FROM ${quote(table.sqlName)} WHERE ${POSITION} BETWEEN ? AND ? ORDER BY ${POSITION} LIMIT ${MAX_ROWS}`,
+        `SELECT ${cells} FROM ${quote(table.sqlName)} WHERE ${POSITION} BETWEEN ${UNSEEN} AND ${UNSEEN} ORDER BY ${POSITION} LIMIT ${MAX_ROWS}`,
       )
       .raw()
     const { bodyBytes = 0, rows: count = 0 } = this.table(name) ?? {}

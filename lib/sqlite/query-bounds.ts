@@ -1,5 +1,6 @@
 import type { Cell } from '../query.ts'
 import type { Conjunct } from './sql-condition.ts'
+import { UNSEEN } from './sql-fragment.ts'
 
 /**
  * Leaves at most one value or one range for each column: of two lower ends the higher one, of a value and a range the
@@ -59,7 +60,7 @@ function meets(equal: Conjunct, other: Conjunct): boolean {
 }
 
 function isStrict({ sql }: Conjunct): boolean {
-  return sql.endsWith('> ?') || sql.endsWith('< ?')
+  return sql.endsWith(`> ${UNSEEN}`) || sql.endsWith(`< ${UNSEEN}`)
 }
 
 /** As SQLite does: numbers by value, texts by code point. */

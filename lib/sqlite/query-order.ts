@@ -1,5 +1,6 @@
 import type { Cell, ResolvedQuery } from '../query.ts'
 import { keyOfValue, type ConditionCompiler, type Conjunct } from './sql-condition.ts'
+import { UNSEEN } from './sql-fragment.ts'
 import { POSITION, type SqlTable } from './snapshot-schema.ts'
 
 /** One thing that rows are sorted by. The last one is different for every row. */
@@ -120,7 +121,7 @@ function behind(term: OrderTerm, rest: readonly OrderTerm[]): OrderPart[] {
   const beyond: OrderPart = {
     conjuncts: [
       {
-        sql: `${term.sql} ${term.descending ? '<' : '>'} ?`,
+        sql: `${term.sql} ${term.descending ? '<' : '>'} ${UNSEEN}`,
         params: [...term.params, term.after!],
         weight: term.weight,
         column: term.column,

@@ -1,6 +1,6 @@
 import { quote } from './database.ts'
 import type { Conjunct } from './sql-condition.ts'
-import { joinTerms, type Fragment } from './sql-fragment.ts'
+import { joinTerms, UNSEEN, type Fragment } from './sql-fragment.ts'
 import { orderSql, type OrderTerm } from './query-order.ts'
 import { POSITION, type SqlTable } from './snapshot-schema.ts'
 
@@ -126,7 +126,7 @@ export function stepSql(table: SqlTable, step: Step, cells: string): Fragment {
   const { from, conjuncts } = step.access
   const where = whereSql(conjuncts)
   const order = step.order.length === 0 ? '' : ` ORDER BY ${orderSql(step.order)}`
-  const found = `SELECT n.${POSITION} AS p FROM ${from.sql}${where.sql}${order} LIMIT ? OFFSET ?`
+  const found = `SELECT n.${POSITION} AS p FROM ${from.sql}${where.sql}${order} LIMIT ${UNSEEN} OFFSET ${UNSEEN}`
   return {
     sql: `SELECT ${cells} FROM (${found}) AS f CROSS JOIN ${quote(table.sqlName)} AS t ON t.${POSITION} = f.p`,
     params: [...from.params, ...where.params, ...step.order.flatMap(({ params }) => params)],
@@ -137,7 +137,7 @@ export function stepSql(table: SqlTable, step: Step, cells: string): Fragment {
 export function countSql({ from, conjuncts }: Access): Fragment {
   const where = whereSql(conjuncts)
   return {
-    sql: `SELECT count(*) FROM (SELECT 1 FROM ${from.sql}${where.sql} LIMIT ?)`,
+    sql: `SELECT count(*) FROM (SELECT 1 FROM ${from.sql}${where.sql} LIMIT ${UNSEEN})`,
     params: [...from.params, ...where.params],
   }
 }

@@ -27,6 +27,7 @@ import {
   type IndexShape,
   type Step,
 } from './query-plan.ts'
+import { UNSEEN } from './sql-fragment.ts'
 import { SEARCH, type ConditionCompiler, type Conjunct } from './sql-condition.ts'
 import { POSITION, type SqlTable } from './snapshot-schema.ts'
 
@@ -144,7 +145,7 @@ export class Planner {
   /** Rows that have any of the words that are searched for, up to `limit`. */
   #searched(conjuncts: readonly Conjunct[], limit: number): number {
     const name = quote(this.#table.searchTable)
-    const sql = `SELECT count(*) FROM (SELECT 1 FROM ${name} WHERE ${name} MATCH ? LIMIT ?)`
+    const sql = `SELECT count(*) FROM (SELECT 1 FROM ${name} WHERE ${name} MATCH ? LIMIT ${UNSEEN})`
     let rows = 0
     for (const { search } of conjuncts) {
       if (search === undefined) continue
@@ -169,7 +170,7 @@ export class Planner {
   #byPosition({ after, offset }: ResolvedQuery): Plan {
     const start = Number(after?.[0] ?? 0) + offset
     const column = POSITION
-    const behind: Conjunct = { sql: `n.${POSITION} > ?`, params: [start], weight: 0, column, bound: 'lower' }
+    const behind: Conjunct = { sql: `n.${POSITION} > ${UNSEEN}`, params: [start], weight: 0, column, bound: 'lower' }
     const access = indexAccess(this.#table, TABLE, [behind], { mayScan: true })!
     const order = [
       {
@@ -263,7 +264,7 @@ export class Planner {
   #tiesApart(index: IndexShape, { access, order }: Step, reach: number): Step[] | undefined {
     const terms = order.slice(0, -1)
     const where = whereSql(access.conjuncts)
-    const sql = `SELECT ${terms.map((term) => term.sql).join(', ')} FROM ${access.from.sql}${where.sql} ORDER BY ${orderSql(terms)} LIMIT 1 OFFSET ?`
+    const sql = `SELECT ${terms.map((term) => term.sql).join(', ')} FROM ${access.from.sql}${where.sql} ORDER BY ${orderSql(terms)} LIMIT 1 OFFSET ${UNSEEN}`
     const bound = [...access.from.params, ...where.params, reach]
     const { statement, plan } = this.#statements.prepare(sql, bound)
     if (!isFollowed(access, plan, 'exactly') || sortingOf(plan) !== 'none') return undefined

@@ -2,6 +2,7 @@ import type { Change } from '../change-feed.ts'
 import type { Pointer } from '../snapshot.ts'
 import { BEGINNING, type Watermark } from '../watermark.ts'
 import type { Database } from './database.ts'
+import { UNSEEN } from './sql-fragment.ts'
 
 /** A batch with more text than this is told as `resync` of its tables: a reader gets it in one piece. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024
@@ -32,7 +33,7 @@ export class SnapshotLog {
   constructor(db: Database, pointer: Pointer) {
     this.pointer = pointer
     this.#from = db.prepare<[number, number], BatchRow>(
-      'SELECT batch, watermark, at, bytes FROM _hf_batches WHERE batch >= ? ORDER BY batch LIMIT ?',
+      `SELECT batch, watermark, at, bytes FROM _hf_batches WHERE batch >= ${UNSEEN} ORDER BY batch LIMIT ${UNSEEN}`,
     )
     this.#changes = db.prepare<[number], Change>(
       'SELECT table_name AS "table", key, op, row FROM _hf_log WHERE batch = ? ORDER BY table_name, key',

@@ -4,7 +4,7 @@ import type { ChangeTimes } from './query-changes.ts'
 import { quote } from './database.ts'
 import { decimalKey } from './sql-decimal.ts'
 import { FormulaCompiler, type RowTimes } from './sql-formula.ts'
-import { joinTerms, type Fragment, type Weighted } from './sql-fragment.ts'
+import { joinTerms, UNSEEN, type Fragment, type Weighted } from './sql-fragment.ts'
 import { jsonKey } from './sql-json.ts'
 import { likeCost, likePrefix, RegexBudget } from './sql-patterns.ts'
 import { matchExpression, parseSearch, searchedWords, type SearchTerm } from './sql-search.ts'
@@ -114,10 +114,10 @@ export class ConditionCompiler {
         const sql = `n.${column}`
         const range = { weight: 0, column, isImplied: true } as const
         const end = behindPrefix(prefix)
-        const lower: Conjunct = { ...range, sql: `${sql} >= ?`, params: [prefix], bound: 'lower' }
+        const lower: Conjunct = { ...range, sql: `${sql} >= ${UNSEEN}`, params: [prefix], bound: 'lower' }
         return end === undefined
           ? [conjunct, lower]
-          : [conjunct, lower, { ...range, sql: `${sql} < ?`, params: [end], bound: 'upper' }]
+          : [conjunct, lower, { ...range, sql: `${sql} < ${UNSEEN}`, params: [end], bound: 'upper' }]
       }
       default:
         return [conjunct]
@@ -174,9 +174,9 @@ export class ConditionCompiler {
       case 'modified_after': {
         const changed = `n.${CHANGED_AT}`
         const { modified } = this.#times
-        if (modified === null) return { sql: `${changed} > ?`, params: [condition.at], weight: CHEAP }
+        if (modified === null) return { sql: `${changed} > ${UNSEEN}`, params: [condition.at], weight: CHEAP }
         const upstream = `hf_time(n.${this.#table.sql(modified)})`
-        return { sql: `coalesce(${upstream}, ${changed}) > ?`, params: [condition.at], weight: PATTERN }
+        return { sql: `coalesce(${upstream}, ${changed}) > ${UNSEEN}`, params: [condition.at], weight: PATTERN }
       }
       case 'formula':
         return new FormulaCompiler(this.#table, this.#times, this.#regexes).compile(condition.of)
@@ -309,14 +309,14 @@ function compare(key: Weighted, op: keyof typeof SIGNS, type: ResolvedOperand['t
   const weight = key.weight + CHEAP
   if (isComparable(type, value)) {
     const params = [...key.params, keyOfValue(type, value)]
-    return { sql: `${key.sql} ${SIGNS[op]} ?`, params, weight }
+    return { sql: `${key.sql} ${SIGNS[op]} ${UNSEEN}`, params, weight }
   }
   if (op === 'isdistinct') return TRUE
   const isAbove = type === 'real' || (value as bigint) > 0n
   const isTrue = op === 'neq' || (isAbove ? op === 'lt' || op === 'lte' : op === 'gt' || op === 'gte')
   // True or false of every number, and NULL of NULL.
   const [end, sign] = isAbove ? [greatest(type), isTrue ? '<=' : '>'] : [MIN_INT64, isTrue ? '>=' : '<']
-  return { sql: `${key.sql} ${sign} ?`, params: [...key.params, end], weight }
+  return { sql: `${key.sql} ${sign} ${UNSEEN}`, params: [...key.params, end], weight }
 }
 
 /** Whether SQLite can be given the value: integers of 64 bits, and no NaN. */
@@ -330,8 +330,8 @@ function greatest(type: ResolvedOperand['type']): Cell {
 }
 
 function boundOf(sql: string): Conjunct['bound'] {
-  if (sql.endsWith('> ?') || sql.endsWith('>= ?')) return 'lower'
-  return sql.endsWith('< ?') || sql.endsWith('<= ?') ? 'upper' : 'eq'
+  if (sql.endsWith(`> ${UNSEEN}`) || sql.endsWith(`>= ${UNSEEN}`)) return 'lower'
+  return sql.endsWith(`< ${UNSEEN}`) || sql.endsWith(`<= ${UNSEEN}`) ? 'upper' : 'eq'
 }
 
 /** The least text behind all that begin with `prefix`. */

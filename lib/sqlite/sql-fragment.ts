@@ -11,6 +11,12 @@ export interface Weighted extends Fragment {
   readonly weight: number
 }
 
+/**
+ * Stands for a value that ends a range or limits how many rows there are. SQLite looks at such a value while it plans, and
+ * plans the statement anew whenever another one is bound; with the sign it does not, and the comparison is the same.
+ */
+export const UNSEEN = '+?'
+
 const MAX_TERMS = 100
 
 /** Bracketed so that a thousand of them nest no deeper than SQLite allows. */
