@@ -68,6 +68,8 @@ export interface Pointer {
   readonly identity: string
   readonly shape: string
   readonly tables: readonly TableInfo[]
+  /** Names of tables that earlier snapshots had: whoever reads the log from too far back may have a copy of them. */
+  readonly goneTables?: readonly string[]
   /** What was configured for the tables and could not be done; one sentence each. */
   readonly warnings?: readonly string[]
   /** Its full answers are rendered behind the publish: until then they are written from the rows. */

@@ -11,6 +11,8 @@ import { assertHeld, markRolledBack } from './run-record.ts'
 import { stateOf, type RunTable } from './run-table.ts'
 import { isKnownFormat } from './snapshot-schema.ts'
 
+const MAX_GONE_TABLES = 1000
+
 /** What publishing works with, made once for each process or thread. */
 export interface Publisher {
   readonly control: ControlDatabase
@@ -121,9 +123,17 @@ function complete(
     watermark,
     logFrom: draft.logFrom ?? watermark,
     previous: active === undefined ? null : (last as Omit<Pointer, 'previous'>),
+    goneTables: goneTables(active, draft.tables),
     generation: lease.generation,
   }
   return { pointer, sequence }
+}
+
+/** Those that went last come last; of very many the newest are remembered. */
+function goneTables(active: Pointer | undefined, tables: Pointer['tables']): string[] {
+  const there = new Set(tables.map(({ name }) => name))
+  const known = new Set([...(active?.goneTables ?? []), ...(active?.tables ?? []).map(({ name }) => name)])
+  return [...known].filter((name) => !there.has(name)).slice(-MAX_GONE_TABLES)
 }
 
 /** Of a pointer that cannot be read only control knows: it must not hold up the other sources. */

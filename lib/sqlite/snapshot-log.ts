@@ -53,10 +53,11 @@ export class SnapshotLog {
     return previous?.watermark ?? BEGINNING
   }
 
-  /** All tables that a reader may have of this source: those that have just gone are among them. */
+  /** All tables that a reader may have of this source: those that have gone are among them. */
   get tables(): string[] {
-    const { tables, previous } = this.pointer
-    return [...new Set([...tables, ...(previous?.tables ?? [])].map(({ name }) => name))]
+    const { tables, previous, goneTables = [] } = this.pointer
+    const names = [...tables, ...(previous?.tables ?? [])].map(({ name }) => name)
+    return [...new Set([...names, ...goneTables])]
   }
 
   /** Batches after a watermark, oldest first. */

@@ -178,6 +178,19 @@ describe('the change log', () => {
     assert.deepEqual(told(site.read(at(2))), ['3 put a.wares:1', '4 put b.wares:1'])
   })
 
+  test('tells who missed it that a table has gone, however many publishes ago', async () => {
+    using site = new LoggedSite({ changeLog: { ...WIDE_LOG, maxEntries: 1 } })
+    const publish = (v: string, extra: Record<string, string> | null) =>
+      site.sync(upstreamOf({ rows: { 1: v }, extra, column: 'v' }), { trigger: 'start' })
+    await publish('a', null)
+    await publish('a', { 1: 'x' })
+    await site.rollBack()
+    for (const v of ['b', 'c', 'd']) await publish(v, null)
+    assert.deepEqual(site.read(at(2)).missed, [{ source: 'wares', tables: ['wares', 'extra'] }])
+    await publish('e', { 1: 'x' })
+    assert.deepEqual(site.pointer().goneTables, [])
+  })
+
   test('waits where it would leave out what cannot be opened', async () => {
     using site = new LoggedSite({ sources: ['a', 'b'] })
     for (const source of site.sources) await site.sync(wares([row(1)]), { source })
