@@ -59,6 +59,20 @@ export interface Output {
   readonly cast: Cast | null
 }
 
+/** The members by which a row's object says which row it is and since when, behind its fields. */
+export interface RecordNames {
+  readonly id: string
+  readonly created: string
+  readonly modified: string
+}
+
+/** Asks for the rows as JSON objects in one text: `{…},{…}`. */
+export interface TextShape {
+  readonly separator: ',' | '\n'
+  /** Null: the objects have the outputs only. */
+  readonly names: RecordNames | null
+}
+
 export type Count = 'none' | 'exact' | 'planned' | 'estimated'
 
 export interface Query {
@@ -78,6 +92,8 @@ export interface Query {
   /** Goes on behind the row that an earlier answer's `last` names; `offset` counts from there. */
   readonly after: readonly Cell[] | null
   readonly count: Count
+  /** Not there: the answer has cells. */
+  readonly text?: TextShape
 }
 
 /** As SQLite stores it. An integer beyond 2^53 is a bigint on its way in and digits on its way out. */
@@ -130,11 +146,15 @@ export interface RowFacts {
 export interface Answer {
   /** The outputs, with the types of what they hold. */
   readonly columns: readonly Column[]
-  /** Cells in the order of `columns`, as stored; integers beyond 2^53 as text. */
+  /** How many rows these are. */
+  readonly length: number
+  /** The rows as they were asked for in `Query.text`, UTF-8; null where that was not done. */
+  readonly text: Uint8Array | null
+  /** Cells in the order of `columns`, as stored; integers beyond 2^53 as text. None where there is `text`. */
   readonly rows: readonly (readonly unknown[])[]
-  /** One for each row. */
+  /** One for each of `rows`. */
   readonly facts: readonly RowFacts[]
-  /** What `Query.after` takes to go on behind the last row; null when there is no row. */
+  /** What `Query.after` takes to go on behind the last row; null when there is none, or nothing behind it. */
   readonly last: readonly Cell[] | null
   /** Whether there are rows behind these. */
   readonly hasMore: boolean

@@ -48,6 +48,7 @@ export function resolveQuery(query: Query, table: TableInfo, rule: TableRule | u
     limit: query.limit,
     after: query.after === null ? null : resolveAfter(query.after, order, query.byKey, table),
     count: query.count,
+    ...(query.text && { text: query.text }),
   }
 }
 

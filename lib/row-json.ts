@@ -17,11 +17,28 @@ export function rowToJson(columns: readonly Column[]): (cells: readonly unknown[
   return (cells) => `${open(cells)}}`
 }
 
-/** The same without the closing brace, for more members to follow. */
-export function rowToOpenJson(columns: readonly Column[]): (cells: readonly unknown[]) => string {
+/** A member of an object that is written piece by piece: the column it is of, and the text up to its value. */
+export interface Member {
+  /** Its place in the list of columns. */
+  readonly index: number
+  readonly start: string
+}
+
+/** The members of a row's object in their order. */
+export function membersOf(columns: readonly Column[]): Member[] {
   // Names that read as array indexes come first in every object, so they do here.
   const order = Object.values(Object.fromEntries(columns.map((column, index) => [column.name, index])))
-  const names = order.map((index, at) => `${at === 0 ? '{' : ','}${JSON.stringify(columns[index]?.name)}:`)
+  return order.map((index, at) => ({
+    index,
+    start: `${at === 0 ? '{' : ','}${JSON.stringify(columns[index]?.name)}:`,
+  }))
+}
+
+/** The same without the closing brace, for more members to follow. */
+export function rowToOpenJson(columns: readonly Column[]): (cells: readonly unknown[]) => string {
+  const members = membersOf(columns)
+  const order = members.map(({ index }) => index)
+  const names = members.map(({ start }) => start)
   const types = order.map((index) => columns[index]?.type)
   return (cells) => {
     let text = names.length === 0 ? '{' : ''

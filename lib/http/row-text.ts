@@ -64,9 +64,7 @@ function opening(pointer: Pointer, view: RowView): string {
   return `${start.slice(0, -DATA.length)}${which.slice(1, -1)},${DATA}`
 }
 
-export const ROW_WRITERS: Readonly<
-  Record<Format, (columns: readonly Column[]) => (cells: readonly unknown[]) => string>
-> = {
+const ROW_WRITERS: Readonly<Record<Format, (columns: readonly Column[]) => (cells: readonly unknown[]) => string>> = {
   json: rowToJson,
   ndjson: (columns) => {
     const write = rowToJson(columns)

@@ -1,8 +1,13 @@
 import type { Column } from '../column.ts'
 import { Failure } from '../errors.ts'
-import type { Answer, Cell, ResolvedQuery, RowFacts } from '../query.ts'
+import { joinUtf8 } from '../base/utf8-writer.ts'
+import type { Answer, Cell, ResolvedQuery, RowFacts, TextShape } from '../query.ts'
+import { recordToJson } from '../record-json.ts'
+import { rowToJson } from '../row-json.ts'
 import { keyText } from '../row-key.ts'
 import { castCell } from './query-cast.ts'
+import { stepSql, type Step } from './query-plan.ts'
+import type { Statements } from './query-statements.ts'
 import { parseExact, placeAt, textOf, writeExact } from './sql-json.ts'
 import { parseTime } from './sql-time.ts'
 import { CHANGED_AT, CREATED_AT, POSITION, type SqlTable } from './snapshot-schema.ts'
@@ -10,11 +15,36 @@ import { CHANGED_AT, CREATED_AT, POSITION, type SqlTable } from './snapshot-sche
 type Operand = ResolvedQuery['outputs'][number]['operand']
 type Row = readonly unknown[]
 
-/** Makes an answer of what is read of each row: every column is read once, whatever it is used for. */
-export class AnswerMaker {
+/** Reads the rows of an answer, step by step. */
+export interface RowsReader {
+  /** How many rows it has yet to be given: one more than are asked for, which tells that there are more. */
+  readonly missing: number
+  /** How many rows it has found, one that tells that there are more included. */
+  readonly found: number
+  /**
+   * Reads what is missing of the rows of a step, without the first `skip` of them.
+   *
+   * @throws Failure `answer_too_large`
+   */
+  read(step: Step, skip: number): void
+  answer(count: Pick<Answer, 'total' | 'isEstimate'>): Answer
+}
+
+/** What readers read from. */
+export interface RowsOrigin {
+  readonly table: SqlTable
+  readonly statements: Statements
+  readonly maxBytes: number
+  /** Whether so many rows are read in one go: that is faster, where it cannot be too much. */
+  mayReadAtOnce(rows: number): boolean
+}
+
+/** Makes an answer of the cells of each row: every column is read once, whatever it is used for. */
+export class CellsReader implements RowsReader {
+  readonly #origin: RowsOrigin
+  readonly #text: ResolvedQuery['text']
   readonly #columns: readonly Column[]
   readonly #limit: number
-  readonly #maxBytes: number
   readonly #rows: unknown[][] = []
   readonly #rowFacts: RowFacts[] = []
   #lastRow: Row | undefined
@@ -26,13 +56,15 @@ export class AnswerMaker {
   readonly #outputs: readonly ((row: Row) => unknown)[]
   readonly #order: readonly ((row: Row) => Cell)[]
   /** SQL of the cells that each row is made of. */
-  readonly sql: string
+  readonly #sql: string
 
-  constructor(table: SqlTable, query: ResolvedQuery, maxBytes: number) {
+  constructor(origin: RowsOrigin, query: ResolvedQuery) {
+    const { table } = origin
     const cells = new Cells(table)
+    this.#origin = origin
+    this.#text = query.text
     this.#limit = query.limit
-    this.#maxBytes = maxBytes
-    this.#columns = query.outputs.map(({ operand, name, cast }) => ({ name, type: cast ?? operand.type }))
+    this.#columns = outputColumns(query)
     const plain = query.outputs.map(({ operand, cast }) =>
       operand.path.length === 0 && cast === null ? cells.column(operand.column.name) : -1,
     )
@@ -42,39 +74,35 @@ export class AnswerMaker {
       return cast === null ? read : (row) => castCell(read(row), operand.type, cast, name)
     })
     this.#facts = factsReader(table, cells, query.times)
-    const exactReader = (type: Column['type'], read: (row: Row) => unknown) =>
-      type === 'integer' ? (row: Row) => exactCell(read(row)) : (row: Row) => read(row) as Cell
-    const position = query.byKey ? -1 : cells.add(`t.${POSITION}`)
-    const ties = query.byKey
-      ? table.key.map((name) => {
-          const index = cells.column(name)
-          return exactReader(typeOf(table, name), (row) => row[index])
-        })
-      : [(row: Row) => row[position] as Cell]
-    const terms = query.order.map(({ operand }) => exactReader(operand.type, operandReader(operand, cells)))
-    this.#order = [...terms, ...ties]
-    this.sql = cells.sql
+    this.#order = placeReaders(query, table, cells)
+    this.#sql = cells.sql
   }
 
-  /** How many rows it has yet to be given: one more than are asked for, which tells that there are more. */
   get missing(): number {
     return this.#hasMore ? 0 : this.#limit + 1 - this.#rows.length
   }
 
-  /** How many rows it has been given, that one included. */
   get found(): number {
     return this.#rows.length + Number(this.#hasMore)
   }
 
-  /** @throws Failure `answer_too_large` */
-  add(row: Row): void {
+  read(step: Step, skip: number): void {
+    const { table, statements, mayReadAtOnce } = this.#origin
+    const { sql, params } = stepSql(table, step, this.#sql)
+    const bound = [...params, this.missing, skip]
+    const { statement } = statements.prepare(sql, bound)
+    const rows = mayReadAtOnce(this.missing) ? statement.all(...bound) : statement.iterate(...bound)
+    for (const row of rows) this.#add(row)
+  }
+
+  #add(row: Row): void {
     if (this.#rows.length >= this.#limit) {
       this.#hasMore = true
       return
     }
     const made = this.#isPlain ? row.slice(0, this.#outputs.length) : this.#outputs.map((read) => read(row))
     for (const cell of made) this.#bytes += typeof cell === 'string' ? cell.length + 2 : 8
-    if (this.#bytes > this.#maxBytes) throw tooLarge(this.#maxBytes)
+    if (this.#bytes > this.#origin.maxBytes) throw tooLarge(this.#origin.maxBytes)
     this.#rows.push(made)
     this.#rowFacts.push(this.#facts(row))
     this.#lastRow = row
@@ -82,15 +110,51 @@ export class AnswerMaker {
 
   answer(count: Pick<Answer, 'total' | 'isEstimate'>): Answer {
     const row = this.#lastRow
+    const text = this.#text && writeRows(this.#columns, this.#rows, this.#rowFacts, this.#text)
     return {
       columns: this.#columns,
-      rows: this.#rows,
-      facts: this.#rowFacts,
-      last: row === undefined ? null : this.#order.map((read) => read(row)),
+      length: this.#rows.length,
+      text: text ?? null,
+      rows: text ? [] : this.#rows,
+      facts: text ? [] : this.#rowFacts,
+      last: row === undefined || !this.#hasMore ? null : this.#order.map((read) => read(row)),
       hasMore: this.#hasMore,
       ...count,
     }
   }
+}
+
+function writeRows(
+  columns: readonly Column[],
+  rows: readonly Row[],
+  facts: readonly RowFacts[],
+  { names, separator }: TextShape,
+): Uint8Array {
+  const write = names === null ? rowToJson(columns) : recordToJson(columns, names)
+  return joinUtf8(
+    rows.values().map((row, index) => write(row, facts[index]!)),
+    separator,
+  )
+}
+
+/** The outputs of a query with the types of what they hold. */
+export function outputColumns({ outputs }: Pick<ResolvedQuery, 'outputs'>): Column[] {
+  return outputs.map(({ operand, name, cast }) => ({ name, type: cast ?? operand.type }))
+}
+
+/** What reads, of a row, the place in the order where an answer goes on behind it. */
+export function placeReaders(query: ResolvedQuery, table: SqlTable, cells: Cells): ((row: Row) => Cell)[] {
+  const exactReader = (type: Column['type'], read: (row: Row) => unknown) =>
+    type === 'integer' ? (row: Row) => exactCell(read(row)) : (row: Row) => read(row) as Cell
+  const position = query.byKey ? -1 : cells.add(`t.${POSITION}`)
+  const ties = query.byKey
+    ? table.key.map((name) => {
+        const index = cells.column(name)
+        return exactReader(typeOf(table, name), (row) => row[index])
+      })
+    : [(row: Row) => row[position] as Cell]
+  const terms = query.order.map(({ operand }) => exactReader(operand.type, operandReader(operand, cells)))
+  return [...terms, ...ties]
 }
 
 /** The cells that are read of a row `t`, each once. */
@@ -152,7 +216,7 @@ export function factsReader(table: SqlTable, cells: Cells, times: ResolvedQuery[
   })
 }
 
-function tooLarge(maxBytes: number): Failure {
+export function tooLarge(maxBytes: number): Failure {
   return new Failure(
     'answer_too_large',
     `The answer would be larger than ${maxBytes} bytes. Ask for fewer rows or columns, or take an export.`,

@@ -5,13 +5,15 @@ import { quote, type Database } from './database.ts'
 import { tighten } from './query-bounds.ts'
 import { readChangeTimes, type ChangeTimes } from './query-changes.ts'
 import { Counter } from './query-count.ts'
-import { countSql, stepSql, type IndexShape } from './query-plan.ts'
+import { countSql, type IndexShape } from './query-plan.ts'
 import { Planner, type Plan } from './query-planner.ts'
 import { RecordReader } from './query-record.ts'
-import { AnswerMaker } from './query-rows.ts'
+import { CellsReader, type RowsOrigin, type RowsReader } from './query-rows.ts'
 import type { Statements } from './query-statements.ts'
+import { TextReader } from './query-text.ts'
 import { ConditionCompiler, type Conjunct } from './sql-condition.ts'
-import type { SqlTable } from './snapshot-schema.ts'
+import { rowJsonSql } from './sql-row-json.ts'
+import { readBases, type RowBase, type SqlTable } from './snapshot-schema.ts'
 
 const KEPT_READERS = 50
 const MAX_ROWS_AT_ONCE = 200
@@ -39,6 +41,9 @@ export class TableQueries {
   readonly #recent = new WeakMap<readonly Column[], RecordReader>()
   readonly #records = new Map<string, RecordReader>()
   #changes: ChangeTimes | undefined
+  /** By what is asked of each row. */
+  readonly #textSqls = new Map<string, string | undefined>()
+  #base: RowBase | undefined
 
   constructor(db: Database, statements: Statements, table: SqlTable, info: TableInfo) {
     this.#db = db
@@ -69,28 +74,50 @@ export class TableQueries {
       times: query.times,
       changes: () => (this.#changes ??= readChangeTimes(this.#db, this.#table)),
     })
-    const maker = new AnswerMaker(this.#table, query, limits.maxBytes)
+    const reader = this.#reader(query, limits.maxBytes)
     const conjuncts = tighten(compiler.conjuncts(query.where))
-    if (conjuncts === undefined) return maker.answer({ total: query.count === 'none' ? null : 0, isEstimate: false })
+    if (conjuncts === undefined) return reader.answer({ total: query.count === 'none' ? null : 0, isEstimate: false })
     const plan = this.#planner.plan(query, compiler, conjuncts, limits.isBounded)
     if (plan === undefined || (limits.isBounded && this.#isDear(query))) return undefined
-    this.#read(plan, maker, limits.maxBytes)
-    const count = this.#count(query, conjuncts, maker.found, limits.isBounded)
-    return count && maker.answer(count)
+    this.#read(plan, reader)
+    const count = this.#count(query, conjuncts, reader.found, limits.isBounded)
+    return count && reader.answer(count)
   }
 
-  #read({ steps, offset }: Plan, maker: AnswerMaker, maxBytes: number): void {
+  #reader(query: ResolvedQuery, maxBytes: number): RowsReader {
+    const origin: RowsOrigin = {
+      table: this.#table,
+      statements: this.#statements,
+      maxBytes,
+      mayReadAtOnce: (rows) => this.#isSmall(rows, maxBytes),
+    }
+    const sql = query.text && this.#isSmall(query.limit, maxBytes) ? this.#textSql(query) : undefined
+    return sql === undefined ? new CellsReader(origin, query) : new TextReader(origin, query, sql)
+  }
+
+  #textSql(query: ResolvedQuery): string | undefined {
+    const { outputs, times, text } = query
+    const asked = [
+      text,
+      times,
+      outputs.map(({ operand, name, cast }) => [operand.column.name, operand.path, name, cast]),
+    ]
+    const name = JSON.stringify(asked)
+    if (!this.#textSqls.has(name)) {
+      this.#base ??= readBases(this.#db).get(this.#table.name)!
+      if (this.#textSqls.size >= KEPT_READERS) this.#textSqls.clear()
+      this.#textSqls.set(name, rowJsonSql(this.#table, query, this.#base))
+    }
+    return this.#textSqls.get(name)
+  }
+
+  #read({ steps, offset }: Plan, reader: RowsReader): void {
     let skip = offset
     for (const step of steps) {
-      if (maker.missing === 0) return
-      const { sql, params } = stepSql(this.#table, step, maker.sql)
-      const bound = [...params, maker.missing, skip]
-      const before = maker.found
-      const { statement } = this.#statements.prepare(sql, bound)
-      // All at once is faster, where it cannot be too much.
-      const rows = this.#isSmall(maker.missing, maxBytes) ? statement.all(...bound) : statement.iterate(...bound)
-      for (const row of rows) maker.add(row)
-      if (maker.found > before) skip = 0
+      if (reader.missing === 0) return
+      const before = reader.found
+      reader.read(step, skip)
+      if (reader.found > before) skip = 0
       else if (skip > 0) {
         const counting = countSql(step.access)
         skip -= this.#statements.number(counting.sql, [...counting.params, skip])

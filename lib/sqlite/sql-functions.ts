@@ -1,3 +1,4 @@
+import { isoTime } from '../record-json.ts'
 import { keyText } from '../row-key.ts'
 import type { Database } from './database.ts'
 import { FORMULA_VALUES } from './formula-values.ts'
@@ -31,6 +32,8 @@ export function addQueryFunctions(db: Database): void {
   add('hf_cd', (json, path, value) => compare(json, path, (place) => contains(parseExact(value), place)))
   add('hf_ov', (json, path, value) => compare(json, path, (place) => overlaps(place, parseExact(value))))
   add('hf_time', (cell) => parseTime(cell))
+  add('hf_iso', (at) => isoTime(Number(at)))
+  add('hf_json', (cell) => JSON.stringify(cell))
   for (const [name, apply] of Object.entries(FORMULA_VALUES)) add(`hf_f_${name}`, apply)
   add('hf_f_key', (...cells) => keyText(cells))
   add('hf_f_digits', numberOf)

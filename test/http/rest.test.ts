@@ -4,9 +4,10 @@ import { describe, test } from 'node:test'
 import type { Column } from '../../lib/column.ts'
 import { Failure } from '../../lib/errors.ts'
 import { restProblemOf } from '../../lib/http/rest/problem.ts'
-import { readRestRequest } from '../../lib/http/rest/request.ts'
-import { writeRest } from '../../lib/http/rest/write.ts'
+import { readRestRequest, type RestRequest } from '../../lib/http/rest/request.ts'
+import { textShapeOf, writeRest } from '../../lib/http/rest/write.ts'
 import type { Answer, Condition } from '../../lib/query.ts'
+import { rowToJson } from '../../lib/row-json.ts'
 
 const MAX_ROWS = 1000
 const read = (query = '', headers: IncomingHttpHeaders = {}) => readRestRequest(query, headers, { maxRows: MAX_ROWS })
@@ -49,7 +50,26 @@ const ROWS = [
 
 function answerOf(rows: readonly (readonly unknown[])[], facts: Partial<Answer> = {}): Answer {
   const known = rows.map(() => ({ id: '1', createdAt: 0, modifiedAt: 0 }))
-  return { columns: COLUMNS, rows, facts: known, last: null, hasMore: false, total: null, isEstimate: false, ...facts }
+  return {
+    columns: COLUMNS,
+    length: rows.length,
+    text: null,
+    rows,
+    facts: known,
+    last: null,
+    hasMore: false,
+    total: null,
+    isEstimate: false,
+    ...facts,
+  }
+}
+
+/** Writes rows in the form that the request asks the query for. */
+function write(rows: readonly (readonly unknown[])[], request: RestRequest, facts: Partial<Answer> = {}) {
+  const answer = answerOf(rows, facts)
+  if (textShapeOf(request.representation).text === undefined) return writeRest(answer, request)
+  const text = Buffer.from(rows.map(rowToJson(COLUMNS)).join(','))
+  return writeRest({ ...answer, text, rows: [], facts: [] }, request)
 }
 
 function headersOf({ headers }: { headers: readonly string[] }): Record<string, string> {
@@ -142,7 +162,7 @@ describe('Accept', () => {
       ['application/vnd.pgrst.array+json', 'application/json; charset=utf-8'],
     ]
     for (const [accept, type] of cases) {
-      const answer = writeRest(answerOf(ROWS.slice(0, 1)), read('', { accept }))
+      const answer = write(ROWS.slice(0, 1), read('', { accept }))
       assert.equal(headersOf(answer)['Content-Type'], type, accept)
     }
   })
@@ -173,9 +193,9 @@ describe('Prefer', () => {
     for (const count of ['exact', 'planned', 'estimated'] as const) {
       const request = read('', { prefer: `return=representation, count=${count}` })
       assert.equal(request.query.count, count)
-      assert.equal(headersOf(writeRest(answerOf(ROWS), request))['Preference-Applied'], `count=${count}`)
+      assert.equal(headersOf(write(ROWS, request))['Preference-Applied'], `count=${count}`)
     }
-    assert.equal(headersOf(writeRest(answerOf(ROWS), read()))['Preference-Applied'], undefined)
+    assert.equal(headersOf(write(ROWS, read()))['Preference-Applied'], undefined)
   })
 
   test('what is not known is passed over, and refused where handling is strict', () => {
@@ -240,13 +260,13 @@ describe('ranges', () => {
       ['offset=9', [], { total: 2, isEstimate: true }, 206, '*/2'],
     ]
     for (const [query, rows, facts, status, range] of cases) {
-      const answer = writeRest(answerOf(rows as typeof ROWS, facts), read(query))
+      const answer = write(rows as typeof ROWS, read(query), facts)
       assert.deepEqual([query, answer.status, headersOf(answer)['Content-Range']], [query, status, range])
     }
   })
 
   test('beyond the last of all rows is 416, and says how many there are', () => {
-    const error = refusal(() => writeRest(answerOf([], { total: 3 }), read('offset=4')))
+    const error = refusal(() => write([], read('offset=4'), { total: 3 }))
     assert.deepEqual([error.status, error.code], [416, 'PGRST103'])
     assert.deepEqual(headersOf(error), { 'Content-Range': '*/3' })
   })
@@ -254,7 +274,7 @@ describe('ranges', () => {
 
 describe('an answer', () => {
   test('as JSON', () => {
-    const { body } = writeRest(answerOf(ROWS), read())
+    const { body } = write(ROWS, read())
     assert.equal(
       String(body),
       '[{"id":1,"name":"a,b","data":{"x":null,"y":[null,1.10],"z":{"n":null}},"on":true},' +
@@ -265,14 +285,14 @@ describe('an answer', () => {
   test('without members that are null, and with every digit', () => {
     const accept = 'application/vnd.pgrst.array+json;nulls=stripped'
     assert.equal(
-      String(writeRest(answerOf(ROWS), read('', { accept })).body),
+      String(write(ROWS, read('', { accept })).body),
       '[{"id":1,"name":"a,b","data":{"y":[null,1.10],"z":{}},"on":true},' +
         '{"id":2,"name":"","on":false},{"id":3,"data":12345678901234567890}]',
     )
   })
 
   test('as CSV', () => {
-    const { body } = writeRest(answerOf(ROWS), read('', { accept: 'text/csv' }))
+    const { body } = write(ROWS, read('', { accept: 'text/csv' }))
     const data = '"{""x"":null,""y"":[null,1.10],""z"":{""n"":null}}"'
     assert.equal(body, `id,name,data,on\r\n1,"a,b",${data},true\r\n2,"",,false\r\n3,,12345678901234567890,\r\n`)
   })
@@ -280,10 +300,10 @@ describe('an answer', () => {
   test('as one object, of which there must be one', () => {
     const request = read('', { accept: 'application/vnd.pgrst.object+json' })
     assert.equal(request.query.limit, 2)
-    assert.equal(writeRest(answerOf(ROWS.slice(1, 2)), request).body, '{"id":2,"name":"","data":null,"on":false}')
-    const none = refusal(() => writeRest(answerOf([]), request))
+    assert.equal(String(write(ROWS.slice(1, 2), request).body), '{"id":2,"name":"","data":null,"on":false}')
+    const none = refusal(() => write([], request))
     assert.deepEqual([none.status, none.code, none.details], [406, 'PGRST116', 'The result contains 0 rows'])
-    const many = refusal(() => writeRest(answerOf(ROWS.slice(0, 2), { hasMore: true }), request))
+    const many = refusal(() => write(ROWS.slice(0, 2), request, { hasMore: true }))
     assert.deepEqual([many.status, many.code, many.details], [406, 'PGRST116', 'The result contains 2 or more rows'])
   })
 })

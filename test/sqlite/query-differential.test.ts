@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import type { Answer, Query } from '../../lib/query.ts'
+import type { Answer, Query, TextShape } from '../../lib/query.ts'
+import { recordToJson } from '../../lib/record-json.ts'
 import { resolveQuery } from '../../lib/resolve-query.ts'
 import type { TableOptions } from '../../lib/settings.ts'
 import { openSnapshot } from '../../lib/sqlite/database.ts'
@@ -13,6 +14,14 @@ import { EVERYTHING, QuerySite } from './query-site.ts'
 
 const SEED = testSeed()
 const RUNS = Number(process.env.HOLDFAST_QUERY_RUNS ?? 250)
+
+const RECORDS: TextShape = { separator: '\n', names: { id: '_id', created: '_created', modified: '_modified' } }
+
+/** The rows of an answer as `RECORDS` asks for them. */
+function recordsOf({ columns, rows, facts }: Answer): string {
+  const write = recordToJson(columns, RECORDS.names!)
+  return rows.map((row, index) => write(row, facts[index]!)).join('\n')
+}
 
 const seen = { bounded: 0, unbounded: 0, nonempty: 0 }
 
@@ -47,11 +56,16 @@ describe(`queries, next to plain JavaScript (seed ${SEED})`, () => {
               assert.deepEqual(idsOf(page), expected.slice(offset, offset + limit), 'a page by offset')
               assert.equal(page.hasMore, expected.length > offset + limit, 'hasMore')
               assert.equal(page.total, expected.length, 'total')
+              const text = ask({ ...base, offset, text: RECORDS }, isBounded)
+              assert.equal(String(text?.text), recordsOf(page), 'the same page as text')
+              assert.deepEqual(text, { ...page, text: text?.text, rows: [], facts: [] }, 'and all else of it')
               const walked: string[] = []
               for (let after: Query['after'] = null; ;) {
                 const answer: Answer = ask({ ...base, after, count: 'none' }, isBounded) ?? ask({ ...base, after }, false)!
                 walked.push(...idsOf(answer))
                 if (!answer.hasMore) break
+                const told = ask({ ...base, after, text: RECORDS }, isBounded)
+                if (told !== undefined) assert.deepEqual(told.last, answer.last, 'where the text goes on')
                 after = answer.last
                 assert.ok(walked.length <= expected.length, 'pages go on and on')
               }

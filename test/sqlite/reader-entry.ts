@@ -14,6 +14,8 @@ process.on('message', (request: ReaderRequest) => {
     id: request.id,
     answer: {
       columns: [],
+      length: 1,
+      text: null,
       rows: [[process.pid]],
       facts: [],
       last: null,

@@ -6,7 +6,7 @@ import { resolveTable } from '../target.ts'
 import { resolveVisible } from '../visible-query.ts'
 import { restProblemOf } from './problem.ts'
 import { readRestRequest } from './request.ts'
-import { writeRest } from './write.ts'
+import { textShapeOf, writeRest } from './write.ts'
 
 /** For the description of the interface: the route reads its query by itself. */
 const PARAMETERS = {
@@ -52,7 +52,8 @@ export function restRoutes(context: Context, answers: AnswerSender): Route[] {
       handle: async ({ exchange, principal, params }) => {
         const request = readRestRequest(exchange.query, exchange.request.headers, context.settings)
         const target = resolveTable(context, principal, params.table!)
-        const query = resolveVisible(request.query, target, principal)
+        const asked = { ...request.query, ...textShapeOf(request.representation) }
+        const query = resolveVisible(asked, target, principal)
         const write = (answer: Parameters<typeof writeRest>[0]) => writeRest(answer, request)
         await answers.send(exchange, { target, principal, query, variant: '', write })
       },

@@ -1,7 +1,7 @@
-import { joinUtf8 } from '../utf8-writer.ts'
+import { encloseUtf8, joinUtf8 } from '../../base/utf8-writer.ts'
 import type { Column } from '../../column.ts'
 import { Failure } from '../../errors.ts'
-import type { Answer } from '../../query.ts'
+import type { Answer, Query } from '../../query.ts'
 import { rowToJson } from '../../row-json.ts'
 import { csvHeader, rowToCsv } from '../../row-csv.ts'
 import { contentType } from './accept.ts'
@@ -21,15 +21,15 @@ export interface RestAnswer {
  * @throws Failure `not_singular`, `range_not_satisfiable`
  */
 export function writeRest(answer: Answer, { query, representation, applied }: RestRequest): RestAnswer {
-  const { rows } = answer
+  const { length } = answer
   const total = totalOf(answer, query.offset)
   if (total !== null && !answer.isEstimate && query.offset > total) throw outOfBounds(query.offset, total)
-  if (representation.isSingular && rows.length !== 1) throw notSingular(answer)
+  if (representation.isSingular && length !== 1) throw notSingular(answer)
   return {
-    status: total !== null && rows.length < total ? 206 : 200,
+    status: total !== null && length < total ? 206 : 200,
     headers: [
       'Content-Type', contentType(representation),
-      'Content-Range', contentRange(query.offset, rows.length, total),
+      'Content-Range', contentRange(query.offset, length, total),
       ...(applied.length === 0 ? [] : ['Preference-Applied', applied.join(', ')]),
     ], // prettier-ignore
     body: bodyOf(answer, representation),
@@ -37,18 +37,23 @@ export function writeRest(answer: Answer, { query, representation, applied }: Re
 }
 
 /** An estimate is never below what can be seen. */
-function totalOf({ total, isEstimate, rows }: Answer, offset: number): number | null {
-  if (total === null || !isEstimate || rows.length === 0) return total
-  return Math.max(total, offset + rows.length)
+function totalOf({ total, isEstimate, length }: Answer, offset: number): number | null {
+  if (total === null || !isEstimate || length === 0) return total
+  return Math.max(total, offset + length)
+}
+
+/** What the query of a request asks for, so that its answer can be written. */
+export function textShapeOf({ format, stripsNulls }: RestRequest['representation']): Pick<Query, 'text'> {
+  return format === 'csv' || stripsNulls ? {} : { text: { separator: ',', names: null } }
 }
 
 function bodyOf(
-  { columns, rows }: Answer,
-  { format, isSingular, stripsNulls }: RestRequest['representation'],
+  { columns, rows, text }: Answer,
+  { format, isSingular }: RestRequest['representation'],
 ): string | Buffer {
   if (format === 'csv') return csvHeader(columns) + rows.map(rowToCsv(columns)).join('')
-  const write = stripsNulls ? strippedRow(columns) : rowToJson(columns)
-  return isSingular ? write(rows[0]!) : joinUtf8('[', rows.values().map(write), ']')
+  const objects = text ?? joinUtf8(rows.map(strippedRow(columns)), ',')
+  return isSingular ? encloseUtf8('', objects, '') : encloseUtf8('[', objects, ']')
 }
 
 function strippedRow(columns: readonly Column[]): (cells: readonly unknown[]) => string {
@@ -56,8 +61,8 @@ function strippedRow(columns: readonly Column[]): (cells: readonly unknown[]) =>
   return (cells) => stripNulls(write(cells))
 }
 
-function notSingular({ rows, hasMore, total }: Answer): Failure {
-  const found = rows.length === 0 ? '0' : total === null || hasMore ? `${rows.length} or more` : String(rows.length)
+function notSingular({ length, hasMore, total }: Answer): Failure {
+  const found = length === 0 ? '0' : total === null || hasMore ? `${length} or more` : String(length)
   return new Failure(
     'not_singular',
     `One object was asked for, and there ${found === '0' ? 'is no row' : `are ${found} rows`}. Filter by a key, or accept a list.`,

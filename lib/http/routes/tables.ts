@@ -1,7 +1,7 @@
 import { hiddenColumns, isRestricted, ruleOf } from '../../access.ts'
 import type { Context } from '../context.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { recordNames } from '../tables/record-text.ts'
+import { recordNames } from '../tables/record-names.ts'
 import { TABLES_PARAMETERS } from '../tables/tables-query.ts'
 import type { Tables } from '../tables/tables.ts'
 import { visibleTables } from '../target.ts'

@@ -17,9 +17,10 @@ import { resolveTable, type Target } from '../target.ts'
 import { resolveVisible, seesSomeRows } from '../visible-query.ts'
 import { acceptedFormat } from './accepted-format.ts'
 import { readCursor } from './cursor.ts'
-import { recordNames, recordToJson } from './record-text.ts'
+import { recordToJson } from '../../record-json.ts'
+import { recordNames } from './record-names.ts'
 import { countOf, readTablesQuery } from './tables-query.ts'
-import { writeRecords } from './write-records.ts'
+import { textShapeOf, writeRecords } from './write-records.ts'
 
 const PREFIX = '/api/tables/'
 
@@ -54,6 +55,7 @@ export class Tables {
       limit: query.limit,
       after: cursor?.after ?? null,
       count: countOf(query),
+      ...textShapeOf(format, target.table),
     }
     const start = cursor?.seen ?? query.offset
     const path = exchange.path.replaceAll('<', '%3C').replaceAll('>', '%3E')

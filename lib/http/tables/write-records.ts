@@ -1,11 +1,11 @@
 import { Failure } from '../../errors.ts'
-import type { Answer } from '../../query.ts'
-import { csvHeader } from '../../row-csv.ts'
-import { FORMAT_TYPES, ROW_WRITERS } from '../row-text.ts'
+import { encloseUtf8 } from '../../base/utf8-writer.ts'
+import type { Answer, Query } from '../../query.ts'
+import { csvHeader, rowToCsv } from '../../row-csv.ts'
+import { FORMAT_TYPES } from '../row-text.ts'
 import type { Target } from '../target.ts'
-import { joinUtf8 } from '../utf8-writer.ts'
 import { writeCursor } from './cursor.ts'
-import { recordNames, recordToJson, withFacts } from './record-text.ts'
+import { recordNames, withFacts } from './record-names.ts'
 import type { TablesQuery } from './tables-query.ts'
 
 const MAX_LINK_BYTES = 8 * 1024
@@ -32,10 +32,8 @@ export function writeRecords(
   const { target, query, format } = listing
   const cursor = cursorOf(answer, listing)
   const headers = ['Content-Type', FORMAT_TYPES[format], ...linkHeader(answer, listing, cursor)]
-  const names = recordNames(target.table)
+  if (answer.total !== null && format !== 'json') headers.push('Total-Count', String(answer.total))
   if (format === 'json') {
-    const write = recordToJson(answer.columns, names)
-    const records = answer.rows.values().map((row, index) => write(row, answer.facts[index]!))
     const pagination = JSON.stringify({ ...paginationOf(answer, query), cursor })
     const { source, table, mounted } = target
     const head = JSON.stringify({
@@ -44,13 +42,20 @@ export function writeRecords(
       table: table.name,
       snapshot: mounted.pointer.snapshot,
     })
-    const body = joinUtf8(`${head.slice(0, -1)},"records":[`, records, `],"pagination":${pagination}}`)
+    const body = encloseUtf8(`${head.slice(0, -1)},"records":[`, answer.text!, `],"pagination":${pagination}}`)
     return { status: 200, headers, body }
   }
-  const { columns, rows } = withFacts(answer, names)
-  if (answer.total !== null) headers.push('Total-Count', String(answer.total))
-  const body = rows.map(ROW_WRITERS[format](columns)).join('')
-  return { status: 200, headers, body: format === 'csv' ? csvHeader(columns) + body : body }
+  if (format === 'ndjson') {
+    return { status: 200, headers, body: encloseUtf8('', answer.text!, answer.length === 0 ? '' : '\n') }
+  }
+  const { columns, rows } = withFacts(answer, recordNames(target.table))
+  return { status: 200, headers, body: csvHeader(columns) + rows.map(rowToCsv(columns)).join('') }
+}
+
+/** What the query of a listing asks for, so that it can be written in its format. */
+export function textShapeOf(format: Listing['format'], table: Target['table']): Pick<Query, 'text'> {
+  if (format === 'csv') return {}
+  return { text: { separator: format === 'json' ? ',' : '\n', names: recordNames(table) } }
 }
 
 function paginationOf({ total, isEstimate, hasMore }: Answer, { page, limit, offset, cursor }: TablesQuery) {
@@ -66,10 +71,10 @@ function paginationOf({ total, isEstimate, hasMore }: Answer, { page, limit, off
 }
 
 /** @throws Failure `answer_too_large` where a crawl would end here, and could not tell why */
-function cursorOf({ hasMore, last, rows }: Answer, { query, target, isByKey, start }: Listing): string | null {
+function cursorOf({ hasMore, last, length }: Answer, { query, target, isByKey, start }: Listing): string | null {
   if (!hasMore || last === null) return null
   const snapshot = isByKey ? null : target.mounted.pointer.snapshot
-  const cursor = writeCursor({ snapshot, after: last, seen: start + rows.length }, query.identity)
+  const cursor = writeCursor({ snapshot, after: last, seen: start + length }, query.identity)
   if (cursor !== null || query.cursor === null) return cursor
   throw new Failure(
     'answer_too_large',
@@ -85,7 +90,11 @@ function nameOf(part: string): string {
 }
 
 /** RFC 8288. */
-function linkHeader({ total, hasMore, rows }: Answer, { query, path, text }: Listing, cursor: string | null): string[] {
+function linkHeader(
+  { total, hasMore, length }: Answer,
+  { query, path, text }: Listing,
+  cursor: string | null,
+): string[] {
   const { page, limit } = query
   const links: string[] = []
   const add = (rel: string, changes: Readonly<Record<string, string | null>>) => {
@@ -100,7 +109,7 @@ function linkHeader({ total, hasMore, rows }: Answer, { query, path, text }: Lis
     // Pages of no rows would follow on one another for ever.
     const last = total === null || limit === 0 ? null : Math.max(1, Math.ceil(total / limit))
     if (hasMore && limit > 0) add('next', { page: String(page + 1) })
-    const isBeyond = rows.length === 0 && last !== null
+    const isBeyond = length === 0 && last !== null
     if (page > 1) add('prev', { page: String(isBeyond ? Math.min(page - 1, last) : page - 1) })
     add('first', { page: '1' })
     if (last !== null) add('last', { page: String(last) })

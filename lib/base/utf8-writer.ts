@@ -4,18 +4,25 @@ const MAX_UNIT_BYTES = 3
 
 const shared: { writer: Utf8Writer | undefined } = { writer: undefined }
 
-/** The texts between `start` and `end`, separated by commas. */
-export function joinUtf8(start: string, texts: Iterable<string>, end: string): Buffer {
+export function joinUtf8(texts: Iterable<string>, separator: string): Buffer {
   const writer = (shared.writer ??= new Utf8Writer())
-  writer.write(start)
   let isFirst = true
   for (const text of texts) {
-    if (!isFirst) writer.write(',')
+    if (!isFirst) writer.write(separator)
     isFirst = false
     writer.write(text)
   }
-  writer.write(end)
   return writer.take()
+}
+
+/** `bytes` between two texts. */
+export function encloseUtf8(start: string, bytes: Uint8Array, end: string): Buffer {
+  const before = Buffer.byteLength(start)
+  const whole = Buffer.allocUnsafeSlow(before + bytes.length + Buffer.byteLength(end))
+  whole.write(start)
+  whole.set(bytes, before)
+  whole.write(end, before + bytes.length)
+  return whole
 }
 
 /**
