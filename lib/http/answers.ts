@@ -10,7 +10,6 @@ import { compress } from './compress.ts'
 import type { Context } from './context.ts'
 import type { Exchange } from './exchange.ts'
 import { freshnessHeaders } from './freshness.ts'
-import { presentedKey } from './keys.ts'
 import { acceptedCodings, matchesTag } from './negotiate.ts'
 import { snapshotHeaders, VARY } from './representation.ts'
 import { nextRequestId } from './request-id.ts'
@@ -44,11 +43,10 @@ export class Answers implements AnswerSender {
     response: ServerResponse,
     make?: (principal: Principal) => CachedAnswer | undefined,
   ): CachedAnswer | undefined {
-    const { keys, snapshots, feed, clock, constantHeaders, held } = this.#context
+    const { presented, snapshots, feed, clock, constantHeaders, held } = this.#context
     const { headers } = request
     if (limitsAge(headers['cache-control']) || headers.origin !== undefined) return undefined
-    const key = presentedKey(headers)
-    const principal = key === undefined ? undefined : keys.check(key)
+    const principal = presented.principalOf(request)
     if (!principal?.scopes.has('read') || principal.rate !== null) return undefined
     const asked = cacheKey(principal, request)
     let answer = this.cache.get(asked)

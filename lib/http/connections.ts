@@ -32,7 +32,7 @@ export class Connections {
     const connection = this.#open.get(socket)
     if (!connection) return
     connection.active++
-    response.once('close', () => {
+    response.on('close', () => {
       connection.active--
       connection.readBytes = socket.bytesRead
     })

@@ -13,6 +13,7 @@ import type { Cors } from './cors.ts'
 import type { Gate } from './gate.ts'
 import type { HeldBytes } from './held-bytes.ts'
 import type { HttpLog } from './log.ts'
+import type { PresentedKeys } from './presented-keys.ts'
 import type { RateLimits } from './rate-limit.ts'
 import type { SourceFeed } from './source-feed.ts'
 import type { SlowQueries } from './slow-queries.ts'
@@ -42,6 +43,7 @@ export interface Context {
   readonly engine: Engine
   /** Each with the rate that counts for it. */
   readonly keys: KeyCheck
+  readonly presented: PresentedKeys
   readonly keyStore: KeyStore
   readonly tickets: TicketStore
   readonly gate: Gate

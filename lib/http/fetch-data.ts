@@ -12,7 +12,6 @@ import { streamFetchData } from './fetch-data-stream.ts'
 import type { Exchange } from './exchange.ts'
 import { freshnessHeaders } from './freshness.ts'
 import { requireScope } from './gate.ts'
-import { presentedKey } from './keys.ts'
 import type { HttpLog } from './log.ts'
 import { acceptedCodings, matchesTag } from './negotiate.ts'
 import { contentHeaders, entityTag, snapshotHeaders, validatorHeaders, VARY } from './representation.ts'
@@ -56,8 +55,7 @@ export class FetchData {
   answerHot(request: IncomingMessage, response: ServerResponse, query: string): boolean {
     if (limitsAge(request.headers['cache-control'])) return false
     const wanted = this.#readPlain(query)
-    const key = wanted && presentedKey(request.headers)
-    const principal = key ? this.#context.keys.check(key) : undefined
+    const principal = wanted ? this.#context.presented.principalOf(request) : undefined
     if (!wanted || !principal?.scopes.has('read') || principal.view !== '') return false
     const target = this.#peekTarget(wanted, principal)
     if (!target) return false

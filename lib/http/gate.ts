@@ -3,7 +3,8 @@ import { isRestricted, type KeyCheck, type Principal, type Scope } from '../acce
 import { Failure } from '../errors.ts'
 import type { TicketStore } from '../keys.ts'
 import type { Exchange } from './exchange.ts'
-import { presentedKey, presentsKey } from './keys.ts'
+import { presentsKey } from './keys.ts'
+import type { PresentedKeys } from './presented-keys.ts'
 import { FailedAttempts, type Allowance, type RateLimits } from './rate-limit.ts'
 import { KEY_NAMES } from './query.ts'
 import type { Route } from './route.ts'
@@ -11,6 +12,7 @@ import { targetText } from './ticket-target.ts'
 
 export interface GateParts {
   readonly keys: KeyCheck
+  readonly presented: PresentedKeys
   readonly tickets: TicketStore
   readonly rates: RateLimits
   readonly clock: Clock
@@ -19,12 +21,14 @@ export interface GateParts {
 /** Who comes in, how often, and where to. */
 export class Gate {
   readonly #keys: KeyCheck
+  readonly #presented: PresentedKeys
   readonly #tickets: TicketStore
   readonly #rates: RateLimits
   readonly #failed: FailedAttempts
 
-  constructor({ keys, tickets, rates, clock }: GateParts) {
+  constructor({ keys, presented, tickets, rates, clock }: GateParts) {
     this.#keys = keys
+    this.#presented = presented
     this.#tickets = tickets
     this.#rates = rates
     this.#failed = new FailedAttempts(clock)
@@ -46,8 +50,7 @@ export class Gate {
   #identify(exchange: Exchange): Principal {
     const { headers } = exchange.request
     const isByTicket = exchange.ticket !== undefined && !presentsKey(headers)
-    const key = presentedKey(headers)
-    const principal = isByTicket ? this.#ownerOfTicket(exchange) : key === undefined ? undefined : this.#keys.check(key)
+    const principal = isByTicket ? this.#ownerOfTicket(exchange) : this.#presented.principalOf(exchange.request)
     if (principal) return principal
     if (!presentsKey(headers) && !isByTicket) {
       throw new Failure(

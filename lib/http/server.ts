@@ -25,6 +25,7 @@ import { HeldBytes } from './held-bytes.ts'
 import { withRate } from './keys.ts'
 import type { HttpLog } from './log.ts'
 import { Metrics } from './metrics.ts'
+import { PresentedKeys } from './presented-keys.ts'
 import { RateLimits } from './rate-limit.ts'
 import { answerRawSocket, failureOfParser } from './raw-socket.ts'
 import { newRequestId, nextRequestId } from './request-id.ts'
@@ -110,11 +111,13 @@ export function createHttp(parts: HttpParts): Http {
   const cors = createCors(settings.corsOrigins)
   const constantHeaders = [...securityHeaders(), ...cors.constantHeaders]
   const keys = withRate(parts.keys, settings.rateLimit)
+  const presented = new PresentedKeys(keys, clock)
   const rates = new RateLimits(clock, settings.webConcurrency)
   const context: Context = {
     ...parts,
     keys,
-    gate: new Gate({ keys, tickets, rates, clock }),
+    presented,
+    gate: new Gate({ keys, presented, tickets, rates, clock }),
     rates,
     cors,
     feed: new SourceFeed(parts),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { KeyCheck } from '../../lib/access.ts'
+import type { KeyCheck, Principal } from '../../lib/access.ts'
 import { environmentKeys, NOBODY } from '../../lib/http/keys.ts'
 import { KEY, serve } from './fakes.ts'
 import { ask, assertProblem } from './raw.ts'
@@ -83,13 +83,12 @@ describe('a request', () => {
   })
 
   test('needs the scope of what it asks for', async (t) => {
+    const one: Principal = { ...NOBODY, id: 'reader', scopes: new Set(['read'] as const), limits: null, view: '' }
     const reader: KeyCheck = {
       ...environmentKeys([]),
-      check: (key) =>
-        key === 'r'
-          ? { ...NOBODY, id: 'reader', scopes: new Set(['read'] as const), limits: null, view: '' }
-          : undefined,
+      check: (key) => (key === 'r' ? one : undefined),
       isLive: () => true,
+      find: () => one,
     }
     const { port, engine, http } = await serve(t, { keys: reader })
     const headers = { 'X-API-Key': 'r' }

@@ -419,7 +419,12 @@ describe('a key that sees only some tables', () => {
     rows: reader('rows', [], new Map([['wares.one', { hidden: ['id'], filter: null }]])),
   }
   const all = environmentKeys([KEY])
-  const keys: KeyCheck = { ...all, check: (text) => readers[text] ?? all.check(text), isLive: () => true }
+  const keys: KeyCheck = {
+    ...all,
+    check: (text) => readers[text] ?? all.check(text),
+    isLive: () => true,
+    find: (id) => readers[id] ?? all.find(id),
+  }
 
   test('exports those, and does not know the others', async (t) => {
     const server = await serveReal(t, { keys })

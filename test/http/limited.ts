@@ -13,5 +13,10 @@ export function limitedKeys(
       { ...NOBODY, id, scopes: new Set(scopes), limits: new Set(names), view: id },
     ]),
   )
-  return { ...others, check: (key) => known.get(key) ?? others.check(key), isLive: () => true }
+  return {
+    ...others,
+    check: (key) => known.get(key) ?? others.check(key),
+    isLive: () => true,
+    find: (id) => known.get(id) ?? others.find(id),
+  }
 }

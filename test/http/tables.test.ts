@@ -330,6 +330,7 @@ describe('a restricted key', () => {
     ...environmentKeys([]),
     check: (key) => (key === 'p' ? partner : undefined),
     isLive: () => true,
+    find: () => partner,
   }
   const headers = { 'X-API-Key': 'p' }
 
