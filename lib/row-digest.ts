@@ -18,23 +18,30 @@ export class RowDigest {
   }
 
   add(rowJson: string): void {
-    const bytes = hash('sha256', rowJson, 'buffer')
-    for (let lane = 0; lane < LANES; lane++) {
-      this.#sum[lane] = (this.#sum[lane] ?? 0) + bytes.readUInt32BE(lane * 4)
-    }
+    const digest = hash('sha256', rowJson, 'binary')
+    for (let lane = 0; lane < LANES; lane++) this.#sum[lane] = this.#sum[lane]! + laneOf(digest, lane)
   }
 
   /** Takes back an `add` of the same row. */
   remove(rowJson: string): void {
-    const bytes = hash('sha256', rowJson, 'buffer')
-    for (let lane = 0; lane < LANES; lane++) {
-      this.#sum[lane] = (this.#sum[lane] ?? 0) - bytes.readUInt32BE(lane * 4)
-    }
+    const digest = hash('sha256', rowJson, 'binary')
+    for (let lane = 0; lane < LANES; lane++) this.#sum[lane] = this.#sum[lane]! - laneOf(digest, lane)
   }
 
   hex(): string {
     return [...this.#sum].map((lane) => lane.toString(16).padStart(8, '0')).join('')
   }
+}
+
+/** The bytes of a lane as a number of 32 bits; a digest as a string of bytes is had for a third of what a buffer costs. */
+function laneOf(digest: string, lane: number): number {
+  const at = lane * 4
+  return (
+    (digest.charCodeAt(at) << 24) |
+    (digest.charCodeAt(at + 1) << 16) |
+    (digest.charCodeAt(at + 2) << 8) |
+    digest.charCodeAt(at + 3)
+  )
 }
 
 /** Digest of a whole snapshot: names, columns, types, keys, row counts and rows of all its tables. */

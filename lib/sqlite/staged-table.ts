@@ -1,4 +1,3 @@
-import type { Statement } from 'better-sqlite3'
 import type { Value } from '../column.ts'
 import { Failure } from '../errors.ts'
 import { rowIdOf } from '../row-id.ts'
@@ -19,6 +18,7 @@ import {
 import { isSameShape, keptAs, type Basis, type BasisTable, type KeptAs } from './basis.ts'
 import { quote, sqliteCode, type Database } from './database.ts'
 import { KeyedRows } from './keyed-rows.ts'
+import { RowFailure, RowInserts } from './row-inserts.ts'
 import { POSITION, SqlTable, type RowBase } from './snapshot-schema.ts'
 import { freeIdName, indexKey, missingKey } from './staged-key.ts'
 import { createTable } from './staged-schema.ts'
@@ -50,7 +50,7 @@ export class StagedTable {
   readonly #position: number
   #sqlName: string
   readonly state: StagedTableState
-  #insert: Statement | undefined
+  #inserts: RowInserts | undefined
   #keyed: KeyedRows | undefined
   #layout:
     | { columns: readonly string[]; from: Int32Array; idOf: ((row: readonly Value[]) => string) | null }
@@ -134,23 +134,26 @@ export class StagedTable {
     const { columns } = state
     const keyed = state.isKeyed ? this.#keyedRows() : undefined
     const takesPlace = page.put === true || this.#plan.repeats === 'latest'
-    const insert = (this.#insert ??= this.#prepareInsert())
+    const inserts = keyed === undefined ? (this.#inserts ??= new RowInserts(this.#db, this.table)) : undefined
     const cells: Cell[] = Array.from({ length: columns.length })
-    for (const row of page.rows) {
-      for (let index = 0; index < columns.length; index++) {
-        const at = layout.from[index] as number
-        const value = at < 0 ? null : (row[at] ?? null)
-        const kind = (columns[index] as ColumnState).kind
-        cells[index] = typeof value === 'string' && kind === 'text' ? value : toCell(kind, value)
+    try {
+      for (const row of page.rows) {
+        for (let index = 0; index < columns.length; index++) {
+          const at = layout.from[index] as number
+          const value = at < 0 ? null : (row[at] ?? null)
+          const kind = (columns[index] as ColumnState).kind
+          cells[index] = typeof value === 'string' && kind === 'text' ? value : toCell(kind, value)
+        }
+        if (layout.idOf !== null) cells[0] = layout.idOf(row)
+        if (keyed !== undefined) state.rows += Number(takesPlace ? keyed.put(cells) : keyed.add(cells))
+        else {
+          state.rows++
+          inserts!.add(cells)
+        }
       }
-      if (layout.idOf !== null) cells[0] = layout.idOf(row)
-      try {
-        if (keyed === undefined) insert.run(cells)
-        else if (!(takesPlace ? keyed.put(cells) : keyed.add(cells))) continue
-      } catch (error) {
-        throw this.#rowFailure(error, cells)
-      }
-      state.rows++
+      inserts?.flush()
+    } catch (error) {
+      throw this.#rowFailure(error, cells)
     }
   }
 
@@ -177,7 +180,7 @@ export class StagedTable {
 
   /** Statements and layouts are made for columns and indexes as they were. */
   #forget(): void {
-    this.#insert = undefined
+    this.#inserts = undefined
     this.#keyed = undefined
     this.#layout = undefined
   }
@@ -280,7 +283,7 @@ export class StagedTable {
       throw new Failure('upstream_malformed', `Table ${this.#plan.name} has more than ${MAX_COLUMNS} columns.`)
     }
     state.columns.push(...added)
-    this.#insert = undefined
+    this.#inserts = undefined
     this.#keyed = undefined
     this.#widen(page, this.#fromOf(page), state.columns.length - added.length)
     if (isFirst) {
@@ -362,32 +365,27 @@ export class StagedTable {
       return storesAlike(from, kind) ? cell : `hf_widen('${from}', '${kind}', ${cell})`
     })
     this.#db.exec(`DROP INDEX ${before.changedIndex}; ALTER TABLE ${quote(this.#sqlName)} RENAME TO ${old}`)
-    createTable(this.#db, this.table, this.state.columns, this.state.base)
-    this.#db.exec(`${this.#insertInto} SELECT ${POSITION}, ${cells.join(', ')} FROM ${old}; DROP TABLE ${old}`)
-    this.#insert = undefined
+    const { table } = this
+    createTable(this.#db, table, this.state.columns, this.state.base)
+    const names = table.columns.map(({ name }) => table.sql(name))
+    this.#db.exec(
+      `INSERT INTO ${quote(this.#sqlName)} (${[POSITION, ...names].join(', ')})
+         SELECT ${[POSITION, ...cells].join(', ')} FROM ${old}; DROP TABLE ${old}`,
+    )
+    this.#inserts = undefined
     this.#keyed = undefined
     if (!this.state.isKeyed) return
     this.state.isKeyed = false
     this.indexKey()
   }
 
-  #prepareInsert(): Statement {
-    const slots = this.state.columns.map(() => '?').join(', ')
-    return this.#db.prepare(`${this.#insertInto} VALUES (NULL, ${slots})`)
-  }
-
-  get #insertInto(): string {
-    const { table } = this
-    const names = this.state.columns.map((column) => table.sql(column.name))
-    return `INSERT INTO ${quote(this.#sqlName)} (${POSITION}, ${names.join(', ')})`
-  }
-
-  #rowFailure(error: unknown, cells: readonly Cell[]): unknown {
-    if (sqliteCode(error) !== 'SQLITE_CONSTRAINT_NOTNULL') return error
+  #rowFailure(error: unknown, last: readonly Cell[]): unknown {
+    const failure = error instanceof RowFailure ? error : new RowFailure(last, 0, error)
+    if (sqliteCode(failure.cause) !== 'SQLITE_CONSTRAINT_NOTNULL') return failure.cause
     const missing = this.key.filter((name) => {
       const index = this.state.columns.findIndex((column) => column.name === name)
-      return cells[index] === null
+      return failure.cells[index] === null
     })
-    return missingKey(this.#plan.name, missing, this.state.rows + 1)
+    return missingKey(this.#plan.name, missing, this.state.rows + 1 - failure.missing)
   }
 }

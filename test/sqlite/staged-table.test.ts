@@ -340,6 +340,14 @@ describe('a given key', () => {
         }),
       /row 3 has no value in the column "l"/,
     )
+    // Rows go in several at a time.
+    for (const place of [0, 1, 14, 15, 16, 17, 31, 32, 39]) {
+      using many = new Staging({ name: 't', key: ['k'] })
+      many.write({ columns: ['k', 'v'], rows: [['first', 1]] })
+      const rows = Array.from({ length: 40 }, (_, index) => [index === place ? null : `k${index}`, index])
+      const row = new RegExp(`row ${place + 2} has no value in the column "k"`)
+      assert.throws(() => many.write({ columns: ['k', 'v'], rows }), row)
+    }
     using late = new Staging({ name: 't', key: ['k'] })
     late.write(cells('k', 1))
     assert.throws(() => late.write(cells('v', 1)), refusal('snapshot_rejected', 'missing_key'))
