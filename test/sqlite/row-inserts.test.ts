@@ -27,10 +27,8 @@ test('rows go in behind one another, however many and however wide they are', ()
       inserts.flush()
       inserts.flush()
       const found = db.prepare<[], number[]>(`SELECT * FROM t ORDER BY ${POSITION}`).raw().all()
-      assert.deepEqual(
-        found,
-        rows.map((row, index) => [index + 1, ...row]),
-      )
+      const positions = found.map((cells) => cells.shift())
+      assert.deepEqual([found, positions], [rows, rows.map((_, index) => index + 1)])
       db.close()
     }
   }
