@@ -97,6 +97,12 @@ describe('reader processes', () => {
     ])
     assert.equal(answer.last, null)
     assert.deepEqual(answer, await site.snapshot.query(query, options))
+    const asText = { ...query, text: { separator: ',', names: null } } as const
+    const { text } = await pool.run({ path, table: site.table, query: asText }, options)
+    assert.equal(
+      Buffer.from(text!).toString(),
+      '{"id":2,"name":"a","big":null},{"id":1,"name":"b","big":"1152921504606846976"}',
+    )
     const bad = resolve({ where: is('name', 'match', '(a') })
     await assert.rejects(pool.run({ path, table: site.table, query: bad }, options), failsWith('bad_filter'))
     await assert.rejects(
