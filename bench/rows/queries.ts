@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Target } from '../lib/connection.ts'
 import type { Context } from '../lib/context.ts'
 import { API_KEY, Mirror, place, type Server } from '../lib/holdfast.ts'
-import { ratioAtLeast, type Measurement, type Row } from '../lib/row.ts'
+import { noTarget, ratioAtLeast, type Measurement, type Row } from '../lib/row.ts'
 import { interleave, summarize } from '../lib/statistics.ts'
 
 const CONNECTIONS = 16
@@ -26,6 +26,11 @@ export const rows: Row[] = [
     name: 'one record by id, against bare hello',
     target: ratioAtLeast(0.8),
     run: (context) => record(context, 'hello.cjs'),
+  },
+  {
+    name: 'one record by id, each asked of SQLite, against bare hello',
+    target: noTarget,
+    run: (context) => record(context, 'hello.cjs', { ANSWER_CACHE_BYTES: '0' }),
   },
   {
     name: 'list of 50 rows, filtered and sorted by an index, the same query again',
@@ -124,11 +129,19 @@ function pathsOf({ path }: Dataset): string[] {
   return Array.from({ length: DISTINCT }, (_, index) => path(index))
 }
 
-async function record(context: Context, file: string): Promise<Measurement> {
+async function record(
+  context: Context,
+  file: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Measurement> {
   const mirror = await indexed(context, ORDERS)
-  await using server = await mirror.startServer()
+  await using server = await mirror.startServer(env)
   const paths = Array.from({ length: DISTINCT }, (_, index) => `/api/tables/orders/${((index * 7919) % ROWS) + 1}`)
-  return await compared(context, server, file, { paths, note: `${DISTINCT} ids in turn, about 900 bytes each` })
+  const kept = Object.keys(env).length === 0 ? 'kept in memory after the first time' : 'ANSWER_CACHE_BYTES=0'
+  return await compared(context, server, file, {
+    paths,
+    note: `${DISTINCT} ids in turn, about 900 bytes each, ${kept}`,
+  })
 }
 
 async function listOf(
