@@ -121,16 +121,22 @@ export function whereSql(conjuncts: readonly Conjunct[]): Fragment {
   return { sql: ` WHERE ${sql}`, params: conjuncts.flatMap(({ params }) => params) }
 }
 
-/** Reads `cells` of the table `t` for the rows of a step; two more parameters follow: how many, and how many before. */
-export function stepSql(table: SqlTable, step: Step, cells: string): Fragment {
+/** Finds the positions of the rows of a step, in order; two more parameters follow: how many, and how many before. */
+export function positionsSql(step: Step): Fragment {
   const { from, conjuncts } = step.access
   const where = whereSql(conjuncts)
   const order = step.order.length === 0 ? '' : ` ORDER BY ${orderSql(step.order)}`
-  const found = `SELECT n.${POSITION} AS p FROM ${from.sql}${where.sql}${order} LIMIT ${UNSEEN} OFFSET ${UNSEEN}`
   return {
-    sql: `SELECT ${cells} FROM (${found}) AS f CROSS JOIN ${quote(table.sqlName)} AS t ON t.${POSITION} = f.p`,
+    sql: `SELECT n.${POSITION} AS p FROM ${from.sql}${where.sql}${order} LIMIT ${UNSEEN} OFFSET ${UNSEEN}`,
     params: [...from.params, ...where.params, ...step.order.flatMap(({ params }) => params)],
   }
+}
+
+/** Reads `cells` of the table `t` for the same rows. */
+export function stepSql(table: SqlTable, step: Step, cells: string): Fragment {
+  const { sql: found, params } = positionsSql(step)
+  const sql = `SELECT ${cells} FROM (${found}) AS f CROSS JOIN ${quote(table.sqlName)} AS t ON t.${POSITION} = f.p`
+  return { sql, params }
 }
 
 /** Counts the rows, up to the limit that is its last parameter. */

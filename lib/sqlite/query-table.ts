@@ -91,8 +91,9 @@ export class TableQueries {
       maxBytes,
       mayReadAtOnce: (rows) => this.#isSmall(rows, maxBytes),
     }
-    const sql = query.text && this.#isSmall(query.limit, maxBytes) ? this.#textSql(query) : undefined
-    return sql === undefined ? new CellsReader(origin, query) : new TextReader(origin, query, sql)
+    const rowSql = query.text && this.#textSql(query)
+    if (rowSql === undefined) return new CellsReader(origin, query)
+    return new TextReader(origin, query, { rowSql, rowBytes: this.#rowBytes * mostOften(query) })
   }
 
   #textSql(query: ResolvedQuery): string | undefined {
@@ -128,12 +129,16 @@ export class TableQueries {
   /** Whether making the outputs of a page may take long: each place in JSON has to be found, and written. */
   #isDear({ outputs, limit }: ResolvedQuery): boolean {
     const made = outputs.filter(({ operand, cast }) => operand.path.length > 0 || cast !== null).length
-    const rowBytes = this.#info.bodyBytes / Math.max(1, this.#info.rows)
-    return made * Math.min(limit, this.#info.rows) * Math.max(1, rowBytes / ROW_BYTES) > MAX_MADE
+    return made * Math.min(limit, this.#info.rows) * Math.max(1, this.#rowBytes / ROW_BYTES) > MAX_MADE
+  }
+
+  /** Of an average row. */
+  get #rowBytes(): number {
+    return this.#info.bodyBytes / Math.max(1, this.#info.rows)
   }
 
   #isSmall(rows: number, maxBytes: number): boolean {
-    const rowBytes = this.#info.bodyBytes / Math.max(1, this.#info.rows)
+    const rowBytes = this.#rowBytes
     return rowBytes > 0 && rows <= MAX_ROWS_AT_ONCE && rows * rowBytes * UNEVEN < maxBytes
   }
 
@@ -150,6 +155,13 @@ export class TableQueries {
     const atLeast = query.after === null && found > 0 ? query.offset + found : 0
     return this.#counter.count(query.count, conjuncts, { atLeast, isBounded })
   }
+}
+
+/** How often the column is an output that is it most often: each time it is written anew. */
+function mostOften({ outputs }: ResolvedQuery): number {
+  const times = new Map<string, number>()
+  for (const { operand } of outputs) times.set(operand.column.name, (times.get(operand.column.name) ?? 0) + 1)
+  return Math.max(1, ...times.values())
 }
 
 /** The indexes of a table that are there, the key's first. */

@@ -1,87 +1,101 @@
 import type { Answer, Cell, ResolvedQuery } from '../query.ts'
-import { stepSql, type Step } from './query-plan.ts'
+import { quote, sqliteCode } from './database.ts'
+import { positionsSql, type Step } from './query-plan.ts'
 import { Cells, outputColumns, placeReaders, tooLarge, type RowsOrigin, type RowsReader } from './query-rows.ts'
+import { POSITION } from './snapshot-schema.ts'
+
+/** Most rows that are written in one go: rows may be much larger than most are. */
+const MAX_ROWS_AT_ONCE = 64
+/** Bytes that are written in one go, if rows are as large as most are. */
+const BYTES_AT_ONCE = 1024 * 1024
 
 /**
- * Has SQLite itself write the rows of an answer, all those of a step as one text: no cell of them becomes a JavaScript
- * value. Only the last row's place in the order is read as cells, where there are more rows behind it.
+ * Has SQLite itself write the rows of an answer, many as one text: no cell of them becomes a JavaScript value. First it is
+ * found which rows these are, then they are written by their positions; only of the last one, where more rows are behind
+ * it, the place in the order is read as cells.
  */
 export class TextReader implements RowsReader {
   readonly #origin: RowsOrigin
   readonly #query: ResolvedQuery
-  /** SQL of all rows of a step as one text, and of how many they are. */
-  readonly #sql: string
-  readonly #texts: Uint8Array[] = []
-  #length = 0
-  #bytes = 0
-  #last: readonly Cell[] | null = null
-  #hasMore = false
+  readonly #rowSql: string
+  readonly #rowBytes: number
+  readonly #positions: number[] = []
 
-  /** `rowSql` writes one row. */
-  constructor(origin: RowsOrigin, query: ResolvedQuery, rowSql: string) {
+  /** `rowSql` writes one row, of about `rowBytes`. */
+  constructor(origin: RowsOrigin, query: ResolvedQuery, { rowSql, rowBytes }: { rowSql: string; rowBytes: number }) {
     this.#origin = origin
     this.#query = query
-    const separator = query.text?.separator === '\n' ? 'char(10)' : `','`
-    this.#sql = `CAST(group_concat(${rowSql}, ${separator}) AS BLOB), count(*)`
+    this.#rowSql = rowSql
+    this.#rowBytes = rowBytes
   }
 
   get missing(): number {
-    return this.#hasMore ? 0 : this.#query.limit + 1 - this.#length
+    return this.#query.limit + 1 - this.#positions.length
   }
 
   get found(): number {
-    return this.#length + Number(this.#hasMore)
+    return this.#positions.length
   }
 
   read(step: Step, skip: number): void {
-    const wanted = this.#query.limit - this.#length
-    const found = wanted === 0 ? 0 : this.#readTexts(step, wanted, skip)
-    if (found < wanted) return
-    // The page is full: is there a row behind it?
-    const places = this.#places(step, { limit: found > 0 ? 2 : 1, offset: skip + Math.max(0, found - 1) })
-    if (found > 0) this.#last = places.shift()!
-    this.#hasMore = places.length > 0
+    const { statements } = this.#origin
+    const { sql, params } = positionsSql(step)
+    const bound = [...params, this.missing, skip]
+    for (const [position] of statements.prepare(sql, bound).statement.all(...bound))
+      this.#positions.push(position as number)
   }
 
   answer(count: Pick<Answer, 'total' | 'isEstimate'>): Answer {
-    const [only] = this.#texts
+    const { limit } = this.#query
+    const hasMore = this.#positions.length > limit
+    const shown = hasMore ? this.#positions.slice(0, limit) : this.#positions
+    const last = shown.at(-1)
     return {
       columns: outputColumns(this.#query),
-      length: this.#length,
-      text: only && this.#texts.length === 1 ? only : this.#joined(),
+      length: shown.length,
+      text: this.#write(shown),
       rows: [],
       facts: [],
-      last: this.#hasMore ? this.#last : null,
-      hasMore: this.#hasMore,
+      last: hasMore && last !== undefined ? this.#placeOf(last) : null,
+      hasMore,
       ...count,
     }
   }
 
-  #readTexts(step: Step, limit: number, skip: number): number {
-    const { table, statements, maxBytes } = this.#origin
-    const { sql, params } = stepSql(table, step, this.#sql)
-    const bound = [...params, limit, skip]
-    const [text, found] = statements.prepare(sql, bound).statement.get(...bound) as [Uint8Array | null, number]
-    if (text === null) return 0
-    this.#bytes += text.length
-    if (this.#bytes > maxBytes) throw tooLarge(maxBytes)
-    this.#texts.push(text)
-    this.#length += found
-    return found
+  #write(positions: readonly number[]): Uint8Array {
+    const { table, maxBytes } = this.#origin
+    const separator = this.#query.text?.separator ?? ','
+    const sql = `SELECT CAST(group_concat(${this.#rowSql}, ${separator === '\n' ? 'char(10)' : `','`}) AS BLOB)
+      FROM json_each(?) AS f CROSS JOIN ${quote(table.sqlName)} AS t ON t.${POSITION} = f.value`
+    const size = Math.max(1, Math.min(MAX_ROWS_AT_ONCE, Math.floor(BYTES_AT_ONCE / this.#rowBytes)))
+    const texts: Uint8Array[] = []
+    let bytes = 0
+    for (let from = 0; from < positions.length; from += size) {
+      const text = this.#textOf(sql, positions.slice(from, from + size))
+      bytes += text.length + 1
+      if (bytes > maxBytes) throw tooLarge(maxBytes)
+      if (from > 0) texts.push(Buffer.from(separator))
+      texts.push(text)
+    }
+    return texts.length === 1 ? texts[0]! : Buffer.concat(texts)
   }
 
-  #places(step: Step, { limit, offset }: { limit: number; offset: number }): (readonly Cell[])[] {
+  #textOf(sql: string, positions: readonly number[]): Uint8Array {
+    const { statements, maxBytes } = this.#origin
+    const bound = [`[${positions.join(',')}]`]
+    try {
+      return statements.prepare(sql, bound).statement.get(...bound)![0] as Uint8Array
+    } catch (error) {
+      throw sqliteCode(error) === 'SQLITE_TOOBIG' ? tooLarge(maxBytes) : error
+    }
+  }
+
+  #placeOf(position: number): Cell[] {
     const { table, statements } = this.#origin
     const cells = new Cells(table)
     const readers = placeReaders(this.#query, table, cells)
-    const { sql, params } = stepSql(table, step, cells.sql)
-    const bound = [...params, limit, offset]
-    const rows = statements.prepare(sql, bound).statement.all(...bound)
-    return rows.map((row) => readers.map((read) => read(row)))
-  }
-
-  #joined(): Buffer {
-    const separator = Buffer.from(this.#query.text?.separator ?? ',')
-    return Buffer.concat(this.#texts.flatMap((text, index) => (index === 0 ? [text] : [separator, text])))
+    const sql = `SELECT ${cells.sql} FROM ${quote(table.sqlName)} AS t WHERE t.${POSITION} = ?`
+    const row = statements.prepare(sql, [position]).statement.get(position)!
+    return readers.map((read) => read(row))
   }
 }

@@ -9,7 +9,7 @@ const MAX_ARGUMENTS = 100
 
 /**
  * SQL that writes a row of the table, which goes by the alias `t`, as the JSON object that `recordToJson` makes of it,
- * byte for byte. Undefined where an output is not a column as it is.
+ * byte for byte. Undefined where an output is not a column as it is, or the id is made of too many.
  */
 export function rowJsonSql(
   table: SqlTable,
@@ -19,6 +19,7 @@ export function rowJsonSql(
   if (text === undefined || outputs.some(({ operand, cast }) => cast !== null || operand.path.length > 0)) {
     return undefined
   }
+  if (text.names !== null && table.key.length > MAX_ARGUMENTS) return undefined
   const columns = outputs.map(({ operand, name }) => ({ name, type: operand.type }))
   const pieces = new Pieces()
   for (const { index, start } of membersOf(columns)) {

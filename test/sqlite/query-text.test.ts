@@ -6,11 +6,13 @@ import type { Query, RecordNames, TextShape } from '../../lib/query.ts'
 import { recordToJson } from '../../lib/record-json.ts'
 import { resolveQuery } from '../../lib/resolve-query.ts'
 import { rowToJson } from '../../lib/row-json.ts'
+import { openSnapshot } from '../../lib/sqlite/database.ts'
+import { QueryEngine } from '../../lib/sqlite/query-engine.ts'
 import { addQueryFunctions } from '../../lib/sqlite/sql-functions.ts'
 import { readBases } from '../../lib/sqlite/snapshot-schema.ts'
 import { rowJsonSql } from '../../lib/sqlite/sql-row-json.ts'
 import { testSeed } from '../support/random.ts'
-import { by, EVERYTHING, operand, QuerySite, type QuerySiteOptions } from './query-site.ts'
+import { by, EVERYTHING, is, operand, QuerySite, type QuerySiteOptions } from './query-site.ts'
 import { TestClock, withSnapshot } from './site.ts'
 
 const NAMES: RecordNames = { id: '_id', created: '_created_at', modified: '_modified_at' }
@@ -91,6 +93,14 @@ describe('rows that SQLite writes', () => {
     await assertSame({ columns, key: ['c0'], rows: [Array.from({ length: 700 }, (_, index) => index)] })
   })
 
+  test('may have keys of more columns than a function takes', async () => {
+    const key = Array.from({ length: 1001 }, (_, index) => `k${index}`)
+    const many = Object.fromEntries(key.map((name) => [name, 'integer' as const]))
+    using site = await QuerySite.publish({ columns: many, key, rows: [key.map((_, index) => index)] })
+    const page = await site.ask({ text: RECORDS })
+    assert.equal(Buffer.from(page.text!).toString(), (await writtenByUs(site)).join())
+  })
+
   test('have the outputs that were asked for, under other names, or none', async () => {
     const outputs = [
       { operand: operand('t'), name: 'wörd', cast: null },
@@ -156,6 +166,51 @@ describe('a page as text', () => {
     assert.equal(JSON.parse(`[${Buffer.from(long.text!).toString()}]`).length, 30)
     const none = await site.ask({ text, limit: 5, offset: 100 })
     assert.deepEqual([none.length, Buffer.from(none.text!).toString(), none.last], [0, '', null])
+  })
+
+  test('has every row of a long page', async () => {
+    const many = Array.from({ length: 1000 }, (_, index) => [index, `t${index}`])
+    using site = await QuerySite.publish({ columns, key: ['n'], rows: many })
+    for (const limit of [63, 64, 65, 128, 999, 1000]) {
+      const page = await site.ask({ text, limit, order: by('n.desc') })
+      const shown = JSON.parse(`[${Buffer.from(page.text!).toString()}]`) as { n: number }[]
+      assert.deepEqual(
+        shown.map(({ n }) => n),
+        many.map(([n]) => n).toReversed().slice(0, limit), // prettier-ignore
+      )
+    }
+  })
+
+  test('is found once, however it has to be found', async () => {
+    using site = await QuerySite.publish({ columns, key: ['n'], rows })
+    const db = openSnapshot(site.site.folder().file(site.site.pointer().file))
+    try {
+      const engine = new QueryEngine(db, site.site.pointer().tables)
+      let looks = 0
+      // In place of the pattern: counts what is looked at.
+      db.function('hf_match', { deterministic: true, directOnly: true, varargs: true }, () => {
+        looks++
+        return 1
+      })
+      const where = is('t', 'match', 't')
+      const query = resolveQuery({ ...EVERYTHING, where, order: by('t'), text, limit: 5 }, site.table, undefined)
+      const page = engine.answer(query, { maxBytes: 1e6, isBounded: true })
+      assert.equal(page?.hasMore, true)
+      assert.ok(looks > 0 && looks <= rows.length, `${looks} rows were looked at`)
+    } finally {
+      db.close()
+    }
+  })
+
+  test('gives up soon where a column that is asked for again and again makes it too large', async () => {
+    const wide = Array.from({ length: 200 }, (_, index) => [index, 'x'.repeat(4096)])
+    using site = await QuerySite.publish({ columns, key: ['n'], rows: wide, answerMaxBytes: 4_000_000 })
+    const outputs = Array.from({ length: 250 }, (_, index) => ({ operand: operand('t'), name: `${index}`, cast: null }))
+    const before = process.resourceUsage().maxRSS
+    await assert.rejects(site.ask({ outputs, text, limit: 200 }), { code: 'answer_too_large' })
+    const grown = (process.resourceUsage().maxRSS - before) / 1024
+    assert.ok(grown < 100, `${grown} MB`)
+    assert.equal((await site.ask({ outputs, text, limit: 3 })).length, 3)
   })
 
   test('is refused where it would be too large', async () => {
