@@ -8,6 +8,7 @@ import { POSITION } from './snapshot-schema.ts'
 const MAX_ROWS_AT_ONCE = 64
 /** Bytes that are written in one go, if rows are as large as most are. */
 const BYTES_AT_ONCE = 1024 * 1024
+const NOTHING = new Uint8Array()
 
 /**
  * Has SQLite itself write the rows of an answer, many as one text: no cell of them becomes a JavaScript value. First it is
@@ -19,7 +20,9 @@ export class TextReader implements RowsReader {
   readonly #query: ResolvedQuery
   readonly #rowSql: string
   readonly #rowBytes: number
-  readonly #positions: number[] = []
+  /** Of the rows that were found, separated by commas: text, so that one value comes over from SQLite for all of them. */
+  #positions = ''
+  #found = 0
 
   /** `rowSql` writes one row, of about `rowBytes`. */
   constructor(origin: RowsOrigin, query: ResolvedQuery, { rowSql, rowBytes }: { rowSql: string; rowBytes: number }) {
@@ -30,39 +33,43 @@ export class TextReader implements RowsReader {
   }
 
   get missing(): number {
-    return this.#query.limit + 1 - this.#positions.length
+    return this.#query.limit + 1 - this.#found
   }
 
   get found(): number {
-    return this.#positions.length
+    return this.#found
   }
 
   read(step: Step, skip: number): void {
     const { statements } = this.#origin
     const { sql, params } = positionsSql(step)
     const bound = [...params, this.missing, skip]
-    for (const [position] of statements.prepare(sql, bound).statement.all(...bound))
-      this.#positions.push(position as number)
+    const all = `SELECT group_concat(p), count(*) FROM (${sql})`
+    const [positions, found] = statements.prepare(all, bound).statement.get(...bound) as [string | null, number]
+    if (positions === null) return
+    this.#positions += this.#found === 0 ? positions : `,${positions}`
+    this.#found += found
   }
 
   answer(count: Pick<Answer, 'total' | 'isEstimate'>): Answer {
     const { limit } = this.#query
-    const hasMore = this.#positions.length > limit
-    const shown = hasMore ? this.#positions.slice(0, limit) : this.#positions
-    const last = shown.at(-1)
+    const hasMore = this.#found > limit
+    const length = Math.min(this.#found, limit)
+    // The one that tells that there are more is the last.
+    const shown = hasMore ? this.#positions.slice(0, Math.max(0, this.#positions.lastIndexOf(','))) : this.#positions
     return {
       columns: outputColumns(this.#query),
-      length: shown.length,
-      text: this.#write(shown),
+      length,
+      text: length === 0 ? NOTHING : this.#write(shown, length),
       rows: [],
       facts: [],
-      last: hasMore && last !== undefined ? this.#placeOf(last) : null,
+      last: hasMore && length > 0 ? this.#placeOf(Number(shown.slice(shown.lastIndexOf(',') + 1))) : null,
       hasMore,
       ...count,
     }
   }
 
-  #write(positions: readonly number[]): Uint8Array {
+  #write(positions: string, length: number): Uint8Array {
     const { table, maxBytes } = this.#origin
     const separator = this.#query.text?.separator ?? ','
     const sql = `SELECT CAST(group_concat(${this.#rowSql}, ${separator === '\n' ? 'char(10)' : `','`}) AS BLOB)
@@ -70,19 +77,19 @@ export class TextReader implements RowsReader {
     const size = Math.max(1, Math.min(MAX_ROWS_AT_ONCE, Math.floor(BYTES_AT_ONCE / this.#rowBytes)))
     const texts: Uint8Array[] = []
     let bytes = 0
-    for (let from = 0; from < positions.length; from += size) {
-      const text = this.#textOf(sql, positions.slice(from, from + size))
+    for (const some of length <= size ? [positions] : partsOf(positions, size)) {
+      const text = this.#textOf(sql, some)
       bytes += text.length + 1
       if (bytes > maxBytes) throw tooLarge(maxBytes)
-      if (from > 0) texts.push(Buffer.from(separator))
+      if (texts.length > 0) texts.push(Buffer.from(separator))
       texts.push(text)
     }
     return texts.length === 1 ? texts[0]! : Buffer.concat(texts)
   }
 
-  #textOf(sql: string, positions: readonly number[]): Uint8Array {
+  #textOf(sql: string, positions: string): Uint8Array {
     const { statements, maxBytes } = this.#origin
-    const bound = [`[${positions.join(',')}]`]
+    const bound = [`[${positions}]`]
     try {
       return statements.prepare(sql, bound).statement.get(...bound)![0] as Uint8Array
     } catch (error) {
@@ -98,4 +105,12 @@ export class TextReader implements RowsReader {
     const row = statements.prepare(sql, [position]).statement.get(position)!
     return readers.map((read) => read(row))
   }
+}
+
+/** So many of a list at a time. */
+function partsOf(list: string, size: number): string[] {
+  const all = list.split(',')
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, part) =>
+    all.slice(part * size, (part + 1) * size).join(','),
+  )
 }
