@@ -6,6 +6,10 @@ import type { MountedSnapshot } from '../snapshot.ts'
 
 /** Two of these for each reader. */
 const PIECE_BYTES = 512 * 1024
+/** Most of them that are kept for the next reader: the first touch of new memory takes longer than filling it. */
+const MAX_SPARE_PIECES = 8
+
+const sparePieces: Buffer[] = []
 
 /** The bytes of one answer, wherever they come from. Dispose of it when the last one is sent. */
 export interface Body extends Disposable {
@@ -73,22 +77,35 @@ function fromFile(handle: FileHandle, size: number, opened: AsyncDisposableStack
  * failure, since the length has been announced by then.
  */
 async function* filePieces(handle: FileHandle, size: number): AsyncGenerator<Buffer, void> {
-  const length = Math.min(PIECE_BYTES, size)
-  let [next, spare] = [Buffer.allocUnsafeSlow(length), Buffer.allocUnsafeSlow(length)]
+  let [next, spare] = [takePiece(), takePiece()]
   const fill = (buffer: Buffer, position: number) => {
     const filled = handle.read(buffer, 0, Math.min(buffer.length, size - position), position)
     filled.catch(() => undefined) // seen when it is awaited, which it is not when the reader leaves
     return filled
   }
   let ahead = fill(next, 0)
-  for (let sent = 0; sent < size;) {
-    const { bytesRead, buffer } = await ahead
-    if (bytesRead === 0) throw new Error(`a rendered body became shorter while it was sent: ${sent} of ${size} bytes`)
-    sent += bytesRead
-    ;[next, spare] = [spare, next]
-    if (sent < size) ahead = fill(next, sent)
-    yield buffer.subarray(0, bytesRead)
+  try {
+    for (let sent = 0; sent < size;) {
+      const { bytesRead, buffer } = await ahead
+      if (bytesRead === 0) throw new Error(`a rendered body became shorter while it was sent: ${sent} of ${size} bytes`)
+      sent += bytesRead
+      ;[next, spare] = [spare, next]
+      if (sent < size) ahead = fill(next, sent)
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    // Where the reader has left, one may still be being filled.
+    await ahead.catch(() => undefined)
+    givePieces(next, spare)
   }
+}
+
+function takePiece(): Buffer {
+  return sparePieces.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES)
+}
+
+function givePieces(...pieces: Buffer[]): void {
+  for (const piece of pieces) if (sparePieces.length < MAX_SPARE_PIECES) sparePieces.push(piece)
 }
 
 /** An answer made of rows while it is sent. */

@@ -200,6 +200,23 @@ describe('a body from its file', () => {
     await untilFree(served)
   })
 
+  test('is right for every reader while others leave in its midst', async (t) => {
+    const { port, body } = await serveLarge(t, NO_CACHE)
+    const digest = hash('sha256', body)
+    for (let round = 0; round < 3; round++) {
+      const [leaving, staying] = await Promise.all(
+        [0, 1].map(() => Promise.all([0, 1, 2, 3].map(() => pausedReader(port)))),
+      )
+      const answers = staying!.map((socket) => readOn(socket))
+      for (const socket of leaving!) {
+        socket.destroy()
+        await sleep(2)
+      }
+      for (const answer of await Promise.all(answers)) assert.equal(hash('sha256', answer), digest)
+      for (const socket of staying!) socket.destroy()
+    }
+  })
+
   test('is cut off, and that is logged, when its file becomes shorter', async (t) => {
     const served = await serveLarge(t, NO_CACHE)
     const socket = await pausedReader(served.port)
