@@ -50,7 +50,9 @@ export class Gate {
   #identify(exchange: Exchange): Principal {
     const { headers } = exchange.request
     const isByTicket = exchange.ticket !== undefined && !presentsKey(headers)
-    const principal = isByTicket ? this.#ownerOfTicket(exchange) : this.#presented.principalOf(exchange.request)
+    const principal = isByTicket
+      ? this.#ownerOfTicket(exchange)
+      : this.#presented.principalOf(exchange.request, { isOnce: true })
     if (principal) return principal
     if (!presentsKey(headers) && !isByTicket) {
       throw new Failure(

@@ -27,15 +27,21 @@ export class PresentedKeys {
     this.#clock = clock
   }
 
-  /** Undefined where there is no key, or none that is valid here. */
-  principalOf({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): Principal | undefined {
+  /**
+   * Undefined where there is no key, or none that is valid here. `isOnce`: nothing is remembered for the requests that
+   * follow, as with a stream, which has a connection for itself.
+   */
+  principalOf(
+    { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
+    { isOnce = false }: { isOnce?: boolean } = {},
+  ): Principal | undefined {
     const key = presentedKey(headers)
     if (key === undefined) return undefined
     const known = this.#checked.get(socket)
     const now = this.#clock.monotonic()
     if (known && now - known.at < TRUSTED_MS && isSame(key, known.key)) return this.#keys.find(known.id)
     const principal = this.#keys.check(key)
-    if (principal) this.#checked.set(socket, { key, id: principal.id, at: now })
+    if (principal && !isOnce) this.#checked.set(socket, { key, id: principal.id, at: now })
     return principal
   }
 }
