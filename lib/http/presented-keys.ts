@@ -28,8 +28,8 @@ export class PresentedKeys {
   }
 
   /**
-   * Undefined where there is no key, or none that is valid here. `isOnce`: nothing is remembered for the requests that
-   * follow, as with a stream, which has a connection for itself.
+   * Undefined where there is no key, or none that is valid here. `isOnce`: what is not known yet is not remembered either,
+   * for thousands of streams each have a connection and ask once.
    */
   principalOf(
     { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
