@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises'
 import { LoadingFile } from './loading-file.ts'
 
 /** A body that is in memory, or on its way there, and stays until released. */
@@ -59,13 +58,14 @@ export class BodyCache {
 
   /**
    * The body, read from its file if need be (once, however many ask); undefined if there is no room for it now. Does
-   * not wait for all of it: what is read can be sent while the rest comes in.
+   * not wait for all of it: what is read can be sent while the rest comes in. `sizeOf` is asked where the file is not
+   * known yet.
    */
-  async take(file: string, owner: string): Promise<BodyLease | undefined> {
+  async take(file: string, owner: string, sizeOf: () => Promise<number>): Promise<BodyLease | undefined> {
     const cached = this.peek(file)
     if (cached) return cached
     this.misses++
-    const entry = this.#entries.get(file) ?? this.#load(file, owner, (await stat(file)).size)
+    const entry = this.#entries.get(file) ?? this.#load(file, owner, await sizeOf())
     if (!entry) return undefined
     entry.readers++
     try {

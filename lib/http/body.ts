@@ -1,18 +1,12 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import type { Coding } from '../snapshot.ts'
 import type { BodyCache, BodyLease } from './body-cache.ts'
+import { filePieces } from './file-pieces.ts'
 import { rowText, type RowView } from './row-text.ts'
 import type { MountedSnapshot } from '../snapshot.ts'
 
-/** Two of these for each reader. */
-const PIECE_BYTES = 512 * 1024
-/** Most of them that are kept for the next reader: the first touch of new memory takes longer than filling it. */
-const MAX_SPARE_PIECES = 8
-
-const sparePieces: Buffer[] = []
-
-/** The bytes of one answer, wherever they come from. Dispose of it when the last one is sent. */
-export interface Body extends Disposable {
+/** The bytes of one answer, wherever they come from. */
+export interface Bytes {
   /** How many bytes there are, where that is known beforehand. */
   readonly size: number | undefined
   /** All of it, where it is in memory. */
@@ -20,6 +14,9 @@ export interface Body extends Disposable {
   /** Piece by piece, as the consumer takes them; once only. A piece is valid until the next one is asked for. */
   pieces(): AsyncIterable<Buffer | string>
 }
+
+/** To be disposed of when the last byte is sent. */
+export interface Body extends Bytes, Disposable {}
 
 /**
  * Opens the rendered answer of a table in a coding, from memory or else from its file; undefined where there is
@@ -35,11 +32,16 @@ export async function openRendered(
   if (file === undefined) return undefined
   await using opened = new AsyncDisposableStack()
   opened.use(mounted.pin())
-  try {
-    const lease = await cache?.take(file, ownerOf(mounted))
-    if (lease) return fromMemory(lease)
+  const look = async () => {
     const handle = opened.use(await open(file, 'r'))
-    return fromFile(handle, (await handle.stat()).size, opened.move())
+    return { handle, size: (await handle.stat()).size }
+  }
+  try {
+    let found: Awaited<ReturnType<typeof look>> | undefined
+    const lease = await cache?.take(file, ownerOf(mounted), async () => (found = await look()).size)
+    if (lease) return fromMemory(lease)
+    const { handle, size } = found ?? (await look())
+    return fromFile(handle, size, opened.move())
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
@@ -67,45 +69,9 @@ function fromFile(handle: FileHandle, size: number, opened: AsyncDisposableStack
   return {
     size,
     bytes: undefined,
-    pieces: () => filePieces(handle, size),
+    pieces: () => filePieces(handle, 0, size),
     [Symbol.dispose]: () => void opened.disposeAsync().catch(() => undefined),
   }
-}
-
-/**
- * Reads a file by turns into two buffers: one is being filled while the other is being sent. Exactly `size` bytes or a
- * failure, since the length has been announced by then.
- */
-async function* filePieces(handle: FileHandle, size: number): AsyncGenerator<Buffer, void> {
-  let [next, spare] = [takePiece(), takePiece()]
-  const fill = (buffer: Buffer, position: number) => {
-    const filled = handle.read(buffer, 0, Math.min(buffer.length, size - position), position)
-    filled.catch(() => undefined) // seen when it is awaited, which it is not when the reader leaves
-    return filled
-  }
-  let ahead = fill(next, 0)
-  try {
-    for (let sent = 0; sent < size;) {
-      const { bytesRead, buffer } = await ahead
-      if (bytesRead === 0) throw new Error(`a rendered body became shorter while it was sent: ${sent} of ${size} bytes`)
-      sent += bytesRead
-      ;[next, spare] = [spare, next]
-      if (sent < size) ahead = fill(next, sent)
-      yield buffer.subarray(0, bytesRead)
-    }
-  } finally {
-    // Where the reader has left, one may still be being filled.
-    await ahead.catch(() => undefined)
-    givePieces(next, spare)
-  }
-}
-
-function takePiece(): Buffer {
-  return sparePieces.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES)
-}
-
-function givePieces(...pieces: Buffer[]): void {
-  for (const piece of pieces) if (sparePieces.length < MAX_SPARE_PIECES) sparePieces.push(piece)
 }
 
 /** An answer made of rows while it is sent. */

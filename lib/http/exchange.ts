@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { toFailure, type Failure } from '../errors.ts'
-import type { Body } from './body.ts'
+import type { Bytes } from './body.ts'
 import { compressor } from './compress.ts'
 import type { Principal } from '../access.ts'
 import type { HeldBytes } from './held-bytes.ts'
@@ -122,7 +122,7 @@ export class Exchange {
    * Sends a body no faster than the client takes it, through a compressor where `coding` says so, and returns when
    * the last byte is handed over or the client has gone.
    */
-  async stream(status: number, headers: readonly string[], body: Body, coding: Coding = 'identity'): Promise<void> {
+  async stream(status: number, headers: readonly string[], body: Bytes, coding: Coding = 'identity'): Promise<void> {
     const size = coding === 'identity' ? body.size : undefined
     this.begin(status, size === undefined ? headers : [...headers, 'Content-Length', String(size)])
     if (this.isHead) return void this.response.end()
@@ -157,7 +157,7 @@ export class Exchange {
   }
 }
 
-async function writeAll(target: Writable | ServerResponse, body: Body): Promise<void> {
+async function writeAll(target: Writable | ServerResponse, body: Bytes): Promise<void> {
   for await (const piece of body.pieces()) if (!(await writePiece(target, piece))) return void target.destroy()
   target.end()
 }

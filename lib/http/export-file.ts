@@ -4,7 +4,6 @@ import type { ExportFile, ExportFormat, MountedSnapshot } from '../snapshot.ts'
 import { disposition } from './disposition.ts'
 import type { Exchange } from './exchange.ts'
 import { sendFile } from './file-answer.ts'
-import type { HttpLog } from './log.ts'
 import { openWhole } from './open-whole.ts'
 import { snapshotHeaders } from './representation.ts'
 import { FORMAT_TYPES } from './row-text.ts'
@@ -22,9 +21,9 @@ export interface Download {
 }
 
 /** Sends an export, or the range of it that is asked for. */
-export async function sendExport(exchange: Exchange, log: HttpLog, download: Download): Promise<void> {
+export async function sendExport(exchange: Exchange, download: Download): Promise<void> {
   const { mounted, file, format, name, isPart } = download
-  await sendFile(exchange, log, {
+  await sendFile(exchange, {
     what: 'The export',
     bytes: file.bytes,
     sha256: file.sha256,

@@ -1,12 +1,9 @@
 import type { FileHandle } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
 import { Failure } from '../errors.ts'
 import type { Exchange } from './exchange.ts'
-import type { HttpLog } from './log.ts'
+import { filePieces } from './file-pieces.ts'
 import { matchesTag } from './negotiate.ts'
-import { rangeCounts, readRange, type ByteRange } from './ranges.ts'
-
-const PIECE_BYTES = 256 * 1024
+import { rangeCounts, readRange } from './ranges.ts'
 
 /** A file whose bytes never change, on its way to a client. */
 export interface FileAnswer {
@@ -26,7 +23,7 @@ export interface FileAnswer {
 }
 
 /** Sends a file, or the range of it that is asked for: the same bytes for ever, so a download goes on anywhere. */
-export async function sendFile(exchange: Exchange, log: HttpLog, answer: FileAnswer): Promise<void> {
+export async function sendFile(exchange: Exchange, answer: FileAnswer): Promise<void> {
   const { bytes, what, modifiedAt } = answer
   const tag = `"${Buffer.from(answer.sha256, 'base64').toString('base64url')}"`
   const validators = ['ETag', tag, ...answer.validators]
@@ -41,27 +38,19 @@ export async function sendFile(exchange: Exchange, log: HttpLog, answer: FileAns
     return exchange.fail(failure, ['Accept-Ranges', 'bytes', 'Content-Range', `bytes */${bytes}`])
   }
   const { from, to } = range === 'whole' ? { from: 0, to: bytes - 1 } : range
+  const size = to - from + 1
   // Open before anything is said: from then on it does not matter that its name may be removed.
   await using handle = await answer.open()
-  exchange.begin(range === 'whole' ? 200 : 206, [
+  const headers = [
     ...validators,
     ...answer.content,
     'Accept-Ranges', 'bytes',
     'Repr-Digest', `sha-256=:${answer.sha256}:`,
-    'Content-Length', String(to - from + 1),
     ...(range === 'whole' ? [] : ['Content-Range', `bytes ${from}-${to}/${bytes}`]),
-  ]) // prettier-ignore
-  if (exchange.isHead || from > to) return void exchange.response.end()
-  await sendBytes(exchange, log, handle, { from, to })
-}
-
-async function sendBytes(exchange: Exchange, log: HttpLog, handle: FileHandle, { from, to }: ByteRange): Promise<void> {
-  const bytes = handle.createReadStream({ start: from, end: to, highWaterMark: PIECE_BYTES, autoClose: false })
-  try {
-    await pipeline(bytes, exchange.response)
-  } catch (error) {
-    // The connection is cut, which says that this is not all; a client that has left knows.
-    const hasLeft = (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE'
-    if (!hasLeft) log.error({ error, request: exchange.id }, 'a file broke off on its way to a client')
-  }
+  ] // prettier-ignore
+  await exchange.stream(range === 'whole' ? 200 : 206, headers, {
+    size,
+    bytes: undefined,
+    pieces: () => filePieces(handle, from, size),
+  })
 }

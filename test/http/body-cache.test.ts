@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
-import { BodyCache } from '../../lib/http/body-cache.ts'
+import { BodyCache, type BodyLease } from '../../lib/http/body-cache.ts'
 import { LoadingFile } from '../../lib/http/loading-file.ts'
 import { until } from './fakes.ts'
 
@@ -19,11 +19,15 @@ function folder(t: TestContext): (name: string, size: number) => string {
   }
 }
 
+function take(cache: BodyCache, file: string, owner: string): Promise<BodyLease | undefined> {
+  return cache.take(file, owner, async () => statSync(file).size)
+}
+
 describe('the body cache', () => {
   test('loads a body once, however many ask at the same time', async (t) => {
     const file = folder(t)('a', 1000)
     const cache = new BodyCache(5000)
-    const leases = await Promise.all(Array.from({ length: 50 }, () => cache.take(file, 'o')))
+    const leases = await Promise.all(Array.from({ length: 50 }, () => take(cache, file, 'o')))
     assert.equal(new Set(leases.map((lease) => lease?.bytes)).size, 1)
     assert.equal(cache.heldBytes, 1000)
   })
@@ -32,7 +36,7 @@ describe('the body cache', () => {
     const make = folder(t)
     const [a, b, c] = [make('a', 400), make('b', 400), make('c', 400)]
     const cache = new BodyCache(1000)
-    for (const file of [a, b, a, c]) (await cache.take(file, 'o'))![Symbol.dispose]()
+    for (const file of [a, b, a, c]) (await take(cache, file, 'o'))![Symbol.dispose]()
     assert.ok(cache.peek(a) && cache.peek(c))
     assert.equal(cache.peek(b), undefined)
     assert.equal(cache.heldBytes, 800)
@@ -41,19 +45,19 @@ describe('the body cache', () => {
   test('never evicts or outgrows what is being read: what does not fit is refused', async (t) => {
     const make = folder(t)
     const cache = new BodyCache(1000)
-    const reading = (await cache.take(make('a', 800), 'old'))!
-    assert.equal(await cache.take(make('b', 800), 'new'), undefined)
+    const reading = (await take(cache, make('a', 800), 'old'))!
+    assert.equal(await take(cache, make('b', 800), 'new'), undefined)
     cache.drop('old')
     assert.equal(cache.heldBytes, 800, 'still in the hands of a reader')
-    assert.equal(await cache.take(make('b', 800), 'new'), undefined)
+    assert.equal(await take(cache, make('b', 800), 'new'), undefined)
     reading[Symbol.dispose]()
     reading[Symbol.dispose]()
     assert.equal(cache.heldBytes, 0)
-    assert.ok(await cache.take(make('b', 800), 'new'))
+    assert.ok(await take(cache, make('b', 800), 'new'))
   })
 
   test('a body larger than all of it is refused', async (t) => {
-    assert.equal(await new BodyCache(10).take(folder(t)('a', 11), 'o'), undefined)
+    assert.equal(await take(new BodyCache(10), folder(t)('a', 11), 'o'), undefined)
   })
 
   test('a file that is gone fails, and is tried again the next time', async (t) => {
@@ -61,16 +65,16 @@ describe('the body cache', () => {
     const file = make('a', 10)
     rmSync(file)
     const cache = new BodyCache(100)
-    await assert.rejects(cache.take(file, 'o'), { code: 'ENOENT' })
+    await assert.rejects(take(cache, file, 'o'), { code: 'ENOENT' })
     assert.equal(cache.heldBytes, 0)
     make('a', 10)
-    assert.equal((await cache.take(file, 'o'))!.size, 10)
+    assert.equal((await take(cache, file, 'o'))!.size, 10)
   })
 
   test('lends a body while it is still being read, and whole once it is', async (t) => {
     const file = folder(t)('a', LARGE)
     const cache = new BodyCache(2 * LARGE)
-    const leases = await Promise.all([cache.take(file, 'o'), cache.take(file, 'o')])
+    const leases = await Promise.all([take(cache, file, 'o'), take(cache, file, 'o')])
     assert.deepEqual(
       leases.map((lease) => lease!.bytes),
       [undefined, undefined],
@@ -84,7 +88,7 @@ describe('the body cache', () => {
 
   test('counts what is still being read, though it was dropped and nobody wants it any more', async (t) => {
     const cache = new BodyCache(2 * LARGE)
-    const lease = (await cache.take(folder(t)('a', LARGE), 'old'))!
+    const lease = (await take(cache, folder(t)('a', LARGE), 'old'))!
     cache.drop('old')
     lease[Symbol.dispose]()
     assert.equal(lease.bytes, undefined, 'it is still being read')

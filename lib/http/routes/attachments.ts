@@ -53,7 +53,7 @@ export function attachmentRoutes(context: Context): Route[] {
         const { type, disposition: kind } = shownType(file.reference.type)
         const name = savedName(file.reference.name, id)
         exchange.replaceHeader('Content-Security-Policy', CONTENT_POLICY)
-        await sendFile(exchange, context.log, {
+        await sendFile(exchange, {
           what: 'The attachment',
           ...state,
           modifiedAt: null,

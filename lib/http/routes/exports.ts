@@ -18,7 +18,7 @@ interface Wanted {
 
 /** Whole tables and snapshots as files that never change. */
 export function exportRoutes(context: Context): Route[] {
-  const { sources, snapshots, settings, log } = context
+  const { sources, snapshots, settings } = context
 
   function find(principal: Principal, snapshot: string): MountedSnapshot {
     const visible = sources.filter((source) => seesSource(principal, source))
@@ -67,7 +67,7 @@ export function exportRoutes(context: Context): Route[] {
         const wanted = { table, format, maxBytes: settings.exportFileBytes, waitMs: WAIT_MS }
         const file = await mounted.exportFile(wanted)
         const isPart = !seesWhole(principal, mounted.pointer.source)
-        await sendExport(exchange, log, { mounted, file, format, name, isPart })
+        await sendExport(exchange, { mounted, file, format, name, isPart })
       },
     }),
   ]
