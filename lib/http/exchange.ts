@@ -11,7 +11,7 @@ import { PROBLEM_TYPE, problemOf, type Problem } from './problem.ts'
 import { readQuery, type Parameters, type ParameterRule } from './query.ts'
 import type { Coding } from '../snapshot.ts'
 import { splitTicket } from './ticket-target.ts'
-import { writePiece } from './write-piece.ts'
+import { endWith, writePiece } from './write-piece.ts'
 
 export const JSON_TYPE = 'application/json; charset=utf-8'
 
@@ -127,7 +127,7 @@ export class Exchange {
     this.begin(status, size === undefined ? headers : [...headers, 'Content-Length', String(size)])
     if (this.isHead) return void this.response.end()
     if (body.bytes && coding === 'identity') {
-      this.response.end(body.bytes)
+      endWith(this.response, body.bytes)
       return await whenClosed(this.response)
     }
     const encoder = compressor(coding)

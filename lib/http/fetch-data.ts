@@ -19,6 +19,7 @@ import { nextRequestId } from './request-id.ts'
 import { FORMAT_TYPES, ROWS_A_TURN, type RowView } from './row-text.ts'
 import { shownTarget, viewOf, type ShownTarget } from './view.ts'
 import { findTarget, noSnapshot, sourceOf, type Target } from './target.ts'
+import { endWith } from './write-piece.ts'
 
 const MEMO = 256
 const NO_HEADERS: readonly string[] = []
@@ -87,7 +88,7 @@ export class FetchData {
     }
     response.once('close', () => lease[Symbol.dispose]())
     response.writeHead(200, [...rendered.ok, ...now(rate), 'Content-Length', String(lease.bytes.length)])
-    response.end(lease.bytes)
+    endWith(response, lease.bytes)
     return true
   }
 

@@ -1,6 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 
+/** While the system takes bytes in one call it looks at nothing that comes back, so that a larger one stalls itself. */
+const CALL_BYTES = 1024 * 1024
+
 /** Resolves when a piece was handed over and its memory is free again; false: the reader has gone. */
 export function writePiece(target: Writable | ServerResponse, piece: Buffer | string): Promise<boolean> {
   if (target.destroyed || target.closed) return Promise.resolve(false)
@@ -11,5 +14,16 @@ export function writePiece(target: Writable | ServerResponse, piece: Buffer | st
       target.off('close', onClose)
       resolve(!error)
     })
+  })
+}
+
+/**
+ * Ends an answer with bytes that stay as they are until it closes. Large ones are handed over by turns, no faster than
+ * the reader takes them.
+ */
+export function endWith(response: ServerResponse, bytes: Buffer): void {
+  if (bytes.length <= CALL_BYTES) return void response.end(bytes)
+  response.write(bytes.subarray(0, CALL_BYTES), (error) => {
+    if (!error) endWith(response, bytes.subarray(CALL_BYTES))
   })
 }
