@@ -36,6 +36,11 @@ export const rows: Row[] = [
       againstNginx(context, { coding: 'zstd', env: { BODY_CACHE_BYTES: '1' }, rounds: context.amount(11, 3) }),
   },
   {
+    name: '/fetch-data, 102,052 rows, zstd, beside a bare Node server',
+    target: noTarget,
+    run: againstNode,
+  },
+  {
     name: `memory growth, ${READERS} readers of it at once`,
     target: below(160, 'MB'),
     run: (context) => memoryGrowth(context, {}),
@@ -115,6 +120,27 @@ async function againstNginx(
   const { ratio, spread, ...figures } = summarize(pairs)
   const note = `${size}, ratios ${spread.map((value) => value.toFixed(2)).join(' to ')}`
   return { ours: figures.ours, unit: 'ms', reference: { what: 'nginx', value: figures.reference }, ratio, note }
+}
+
+/** What the same bytes take where Node does nothing but send them. */
+async function againstNode(context: Context): Promise<Measurement> {
+  const coding = 'zstd'
+  const mirror = await context.orders()
+  await using server = await mirror.startServer()
+  const file = join(context.scratch(), 'body')
+  const ours = wholeTable(server, coding)
+  const body = await reference(context, ours, { saveTo: file, coding })
+  await using bare = await context.startReference('bytes.cjs', '/ready', { FILE: file, CODING: coding })
+  const theirs: Target = { port: bare.port, path: '/' }
+  const theirBody = await reference(context, theirs, { coding })
+  if (theirBody.sha256 !== body.sha256) throw new Error('the bare server sends other bytes')
+  const pairs = await interleave(context.amount(31, 11), {
+    ours: () => totalTime(context, ours, body.bytes),
+    reference: () => totalTime(context, theirs, body.bytes),
+  })
+  const { ratio, spread, ...figures } = summarize(pairs)
+  const note = `ratios ${spread.map((value) => value.toFixed(2)).join(' to ')}`
+  return { ours: figures.ours, unit: 'ms', reference: { what: 'bare Node', value: figures.reference }, ratio, note }
 }
 
 async function memoryGrowth(context: Context, env: Record<string, string>): Promise<Measurement> {
