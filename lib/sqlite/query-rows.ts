@@ -35,8 +35,6 @@ export interface RowsOrigin {
   readonly table: SqlTable
   readonly statements: Statements
   readonly maxBytes: number
-  /** Whether so many rows are read in one go: that is faster, where it cannot be too much. */
-  mayReadAtOnce(rows: number): boolean
 }
 
 /** Makes an answer of the cells of each row: every column is read once, whatever it is used for. */
@@ -87,12 +85,12 @@ export class CellsReader implements RowsReader {
   }
 
   read(step: Step, skip: number): void {
-    const { table, statements, mayReadAtOnce } = this.#origin
+    const { table, statements } = this.#origin
     const { sql, params } = stepSql(table, step, this.#sql)
     const bound = [...params, this.missing, skip]
     const { statement } = statements.prepare(sql, bound)
-    const rows = mayReadAtOnce(this.missing) ? statement.all(...bound) : statement.iterate(...bound)
-    for (const row of rows) this.#add(row)
+    // One by one: a page of them may be too large to be read before that is noticed.
+    for (const row of statement.iterate(...bound)) this.#add(row)
   }
 
   #add(row: Row): void {

@@ -16,12 +16,9 @@ import { rowJsonSql } from './sql-row-json.ts'
 import { readBases, type RowBase, type SqlTable } from './snapshot-schema.ts'
 
 const KEPT_READERS = 50
-const MAX_ROWS_AT_ONCE = 200
 /** Outputs of rows of about this size that may be made where others are answered. */
 const MAX_MADE = 10_000
 const ROW_BYTES = 2048
-/** How much larger than the average the rows of a page may be. */
-const UNEVEN = 8
 
 export interface AnswerLimits {
   readonly maxBytes: number
@@ -85,12 +82,7 @@ export class TableQueries {
   }
 
   #reader(query: ResolvedQuery, maxBytes: number): RowsReader {
-    const origin: RowsOrigin = {
-      table: this.#table,
-      statements: this.#statements,
-      maxBytes,
-      mayReadAtOnce: (rows) => this.#isSmall(rows, maxBytes),
-    }
+    const origin: RowsOrigin = { table: this.#table, statements: this.#statements, maxBytes }
     const rowSql = query.text && this.#textSql(query)
     if (rowSql === undefined) return new CellsReader(origin, query)
     return new TextReader(origin, query, { rowSql, rowBytes: this.#rowBytes * mostOften(query) })
@@ -135,11 +127,6 @@ export class TableQueries {
   /** Of an average row. */
   get #rowBytes(): number {
     return this.#info.bodyBytes / Math.max(1, this.#info.rows)
-  }
-
-  #isSmall(rows: number, maxBytes: number): boolean {
-    const rowBytes = this.#rowBytes
-    return rowBytes > 0 && rows <= MAX_ROWS_AT_ONCE && rows * rowBytes * UNEVEN < maxBytes
   }
 
   #count(
