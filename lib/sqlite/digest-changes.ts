@@ -10,6 +10,8 @@ export interface DigestedRows {
   readonly digest: string
   /** How many more bytes of JSON they are than those of the active snapshot. */
   readonly addedBytes: number
+  /** Characters of JSON of the largest that was put. */
+  readonly largestPut: number
 }
 
 /**
@@ -36,10 +38,12 @@ export function digestChanges(
   const digest = RowDigest.of(info.digest)
   let rows = info.rows
   let addedBytes = 0
+  let largestPut = 0
   for (const row of db.prepare<[], unknown[]>(added).raw().iterate()) {
     const json = toJson(row)
     digest.add(json)
     addedBytes += Buffer.byteLength(json)
+    largestPut = Math.max(largestPut, json.length)
     rows++
   }
   for (const sql of [replaced, deleted]) {
@@ -50,5 +54,5 @@ export function digestChanges(
       rows--
     }
   }
-  return { rows, digest: digest.hex(), addedBytes }
+  return { rows, digest: digest.hex(), addedBytes, largestPut }
 }

@@ -315,12 +315,12 @@ class Mounted implements MountedSnapshot {
         `SELECT ${cells} FROM ${quote(table.sqlName)} WHERE ${POSITION} BETWEEN ${UNSEEN} AND ${UNSEEN} ORDER BY ${POSITION} LIMIT ${MAX_ROWS}`,
       )
       .raw()
-    const { bodyBytes = 0, rows: count = 0 } = this.table(name) ?? {}
-    const usual = UNEVEN * (bodyBytes / Math.max(1, count))
+    const { bodyBytes = 0, rows: count = 0, largestRow } = this.table(name) ?? {}
+    const most = largestRow ?? UNEVEN * (bodyBytes / Math.max(1, count))
     return {
       rows(from, to) {
         // All at once is faster, where it cannot be too much.
-        const isSmall = usual > 0 && (to - from + 1) * usual < MAX_TURN_BYTES
+        const isSmall = most > 0 && (to - from + 1) * most < MAX_TURN_BYTES
         return isSmall ? statement.all(from, to) : someOf(statement.iterate(from, to))
       },
     }

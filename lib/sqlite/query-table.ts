@@ -85,7 +85,9 @@ export class TableQueries {
     const origin: RowsOrigin = { table: this.#table, statements: this.#statements, maxBytes }
     const rowSql = query.text && this.#textSql(query)
     if (rowSql === undefined) return new CellsReader(origin, query)
-    return new TextReader(origin, query, { rowSql, rowBytes: this.#rowBytes * mostOften(query) })
+    const often = mostOften(query)
+    const rowBytes = { usual: this.#rowBytes * often, most: (this.#info.largestRow ?? 0) * often }
+    return new TextReader(origin, query, { rowSql, rowBytes })
   }
 
   #textSql(query: ResolvedQuery): string | undefined {

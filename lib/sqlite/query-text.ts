@@ -6,8 +6,9 @@ import { POSITION } from './snapshot-schema.ts'
 
 /** Most rows that are written in one go: rows may be much larger than most are. */
 const MAX_ROWS_AT_ONCE = 64
-/** Bytes that are written in one go, if rows are as large as most are. */
-const BYTES_AT_ONCE = 1024 * 1024
+/** Bytes that are written in one go, if rows are as large as most are; and if they are as large as any. */
+const USUAL_AT_ONCE = 1024 * 1024
+const MOST_AT_ONCE = 16 * 1024 * 1024
 const NOTHING = new Uint8Array()
 
 /**
@@ -19,17 +20,22 @@ export class TextReader implements RowsReader {
   readonly #origin: RowsOrigin
   readonly #query: ResolvedQuery
   readonly #rowSql: string
-  readonly #rowBytes: number
+  readonly #rowsAtOnce: number
   /** Of the rows that were found, separated by commas: text, so that one value comes over from SQLite for all of them. */
   #positions = ''
   #found = 0
 
-  /** `rowSql` writes one row, of about `rowBytes`. */
-  constructor(origin: RowsOrigin, query: ResolvedQuery, { rowSql, rowBytes }: { rowSql: string; rowBytes: number }) {
+  /** `rowSql` writes one row; `most` is 0 where it is not known. */
+  constructor(
+    origin: RowsOrigin,
+    query: ResolvedQuery,
+    { rowSql, rowBytes: { usual, most } }: { rowSql: string; rowBytes: { usual: number; most: number } },
+  ) {
     this.#origin = origin
     this.#query = query
     this.#rowSql = rowSql
-    this.#rowBytes = rowBytes
+    const rows = Math.min(MAX_ROWS_AT_ONCE, USUAL_AT_ONCE / usual, MOST_AT_ONCE / most)
+    this.#rowsAtOnce = Math.max(1, Math.floor(rows))
   }
 
   get missing(): number {
@@ -74,7 +80,7 @@ export class TextReader implements RowsReader {
     const separator = this.#query.text?.separator ?? ','
     const sql = `SELECT CAST(group_concat(${this.#rowSql}, ${separator === '\n' ? 'char(10)' : `','`}) AS BLOB)
       FROM json_each(?) AS f CROSS JOIN ${quote(table.sqlName)} AS t ON t.${POSITION} = f.value`
-    const size = Math.max(1, Math.min(MAX_ROWS_AT_ONCE, Math.floor(BYTES_AT_ONCE / this.#rowBytes)))
+    const size = this.#rowsAtOnce
     const texts: Uint8Array[] = []
     let bytes = 0
     for (const some of length <= size ? [positions] : partsOf(positions, size)) {

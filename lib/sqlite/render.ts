@@ -94,6 +94,7 @@ export async function render(
         columns,
         digest: written.digest,
         bodyBytes: isKept ? written.bytes : 0,
+        largestRow: written.largestRow,
       })
     } finally {
       // What is not kept, or was broken off.
@@ -129,7 +130,7 @@ function writeRows(
   table: SqlTable,
   path: string,
   options: RenderOptions,
-): { rows: number; bytes: number; digest: string } {
+): { rows: number; bytes: number; digest: string; largestRow: number } {
   const rows =
     db
       .prepare<[], number>(`SELECT count(*) FROM ${quote(table.sqlName)}`)
@@ -140,6 +141,7 @@ function writeRows(
   const all = selectAll(db, table)
   const file = options.digestOnly ? undefined : openSync(path, 'w')
   let bytes = 0
+  let largestRow = 0
   try {
     let text = envelopeStart({
       source: options.source,
@@ -157,6 +159,7 @@ function writeRows(
       }
       const json = toJson(cells)
       digest.add(json)
+      largestRow = Math.max(largestRow, json.length)
       text += separator + json
       separator = ','
       if (text.length >= CHUNK) {
@@ -168,7 +171,7 @@ function writeRows(
   } finally {
     if (file !== undefined) closeSync(file)
   }
-  return { rows, bytes, digest: digest.hex() }
+  return { rows, bytes, digest: digest.hex(), largestRow }
 }
 
 /** Beyond the bound the rows are still counted and digested, but no longer written. */

@@ -178,14 +178,23 @@ export class SqliteStage implements Stage {
     const digested = this.#digested.get(name)
     const before = this.#active?.tables.find((table) => table.name === name)
     if (digested === undefined || before === undefined || this.#active === undefined) return undefined
-    const { rows, digest, addedBytes } = digested
+    const { rows, digest, addedBytes, largestPut } = digested
     const frame = (count: number, of: { snapshot: string; publishedAt: number }) =>
       Buffer.byteLength(envelopeStart({ source: this.#parts.lease.source, count, ...of })) + Math.max(0, count - 1)
     const now = { snapshot: this.#snapshot, publishedAt: this.#publishedAt }
     const { snapshot, publishedAt } = this.#active
     const bytes = before.bodyBytes + addedBytes + frame(rows, now) - frame(before.rows, { snapshot, publishedAt })
     const isKept = before.bodyBytes > 0 && bytes <= this.#settings.bodyFileBytes
-    return { name, rows, key, columns, digest, bodyBytes: isKept ? bytes : 0 }
+    return {
+      name,
+      rows,
+      key,
+      columns,
+      digest,
+      bodyBytes: isKept ? bytes : 0,
+      // It may have gone, or become smaller: then this is more than there is.
+      ...(before.largestRow !== undefined && { largestRow: Math.max(before.largestRow, largestPut) }),
+    }
   }
 
   /** What the tables get of what is configured for them, now that their columns are known. */

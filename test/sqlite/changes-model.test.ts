@@ -257,6 +257,7 @@ class World implements Disposable {
     const start = envelopeStart({ source, snapshot, count: rows.length, publishedAt })
     const body = start + rows.map((row) => JSON.stringify(row)).join(',') + ENVELOPE_END
     if (info.bodyBytes > 0) assert.equal(info.bodyBytes, Buffer.byteLength(body), `bytes of ${info.name}`)
+    for (const row of rows) assert.ok(info.largestRow! >= JSON.stringify(row).length, `the largest row of ${info.name}`)
     const folder = this.site.folder()
     const path = folder.file(folder.bodyName(snapshot, pointer.tables.indexOf(info), 'identity'))
     if (!pointer.rendersLater && !pointer.isRolledBack && info.bodyBytes > 0)

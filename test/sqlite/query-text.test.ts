@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Statement } from 'better-sqlite3'
 import fc from 'fast-check'
 import type { ColumnType, Value } from '../../lib/column.ts'
 import type { Query, RecordNames, TextShape } from '../../lib/query.ts'
@@ -211,6 +212,36 @@ describe('a page as text', () => {
     const grown = (process.resourceUsage().maxRSS - before) / 1024
     assert.ok(grown < 100, `${grown} MB`)
     assert.equal((await site.ask({ outputs, text, limit: 3 })).length, 3)
+  })
+
+  test('is written a few rows at a time where one of them may be large, however small most are', async () => {
+    const uneven = Array.from({ length: 3000 }, (_, index) => [index, 'x'.repeat(index % 100 === 99 ? 1_000_000 : 1)])
+    using site = await QuerySite.publish({ columns, key: ['n'], rows: uneven })
+    const db = openSnapshot(site.site.folder().file(site.site.pointer().file))
+    try {
+      const written: number[] = []
+      const prepare = db.prepare.bind(db) as (sql: string) => Statement
+      db.prepare = ((sql: string) => {
+        const statement = prepare(sql)
+        const get = statement.get.bind(statement)
+        statement.get = (...params: unknown[]) => {
+          if (sql.includes('json_each(?)')) written.push((JSON.parse(String(params[0])) as number[]).length)
+          return get(...params)
+        }
+        return statement
+      }) as typeof db.prepare
+      const engine = new QueryEngine(db, site.site.pointer().tables)
+      const query = resolveQuery({ ...EVERYTHING, text, limit: 64, offset: 40 }, site.table, undefined)
+      const page = engine.answer(query, { maxBytes: 1e7, isBounded: true })!
+      assert.deepEqual(written, [16, 16, 16, 16])
+      const shown = JSON.parse(`[${Buffer.from(page.text!).toString()}]`) as { n: number; t: string }[]
+      assert.deepEqual(
+        shown.map(({ n, t }) => [n, t]),
+        uneven.slice(40, 104),
+      )
+    } finally {
+      db.close()
+    }
   })
 
   test('is refused where it would be too large', async () => {
