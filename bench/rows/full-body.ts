@@ -16,24 +16,24 @@ export const rows: Row[] = [
   {
     name: '/fetch-data, 102,052 rows, identity',
     target: ratioAtMost(1),
-    run: (context) => againstNginx(context, { coding: 'identity', env: {}, rounds: context.amount(21, 7) }),
+    run: (context) => againstNginx(context, { coding: 'identity', env: {}, rounds: context.amount(51, 11) }),
   },
   {
     name: '/fetch-data, 102,052 rows, zstd',
     target: ratioAtMost(1),
-    run: (context) => againstNginx(context, { coding: 'zstd', env: {}, rounds: context.amount(31, 11) }),
+    run: (context) => againstNginx(context, { coding: 'zstd', env: {}, rounds: context.amount(101, 21) }),
   },
   {
     name: '/fetch-data, 102,052 rows, identity, BODY_CACHE_BYTES=1',
     target: ratioAtMost(2),
     run: (context) =>
-      againstNginx(context, { coding: 'identity', env: { BODY_CACHE_BYTES: '1' }, rounds: context.amount(11, 3) }),
+      againstNginx(context, { coding: 'identity', env: { BODY_CACHE_BYTES: '1' }, rounds: context.amount(51, 11) }),
   },
   {
     name: '/fetch-data, 102,052 rows, zstd, BODY_CACHE_BYTES=1',
     target: ratioAtMost(2),
     run: (context) =>
-      againstNginx(context, { coding: 'zstd', env: { BODY_CACHE_BYTES: '1' }, rounds: context.amount(11, 3) }),
+      againstNginx(context, { coding: 'zstd', env: { BODY_CACHE_BYTES: '1' }, rounds: context.amount(51, 11) }),
   },
   {
     name: '/fetch-data, 102,052 rows, zstd, beside a bare Node server',
@@ -134,7 +134,7 @@ async function againstNode(context: Context): Promise<Measurement> {
   const theirs: Target = { port: bare.port, path: '/' }
   const theirBody = await reference(context, theirs, { coding })
   if (theirBody.sha256 !== body.sha256) throw new Error('the bare server sends other bytes')
-  const pairs = await interleave(context.amount(31, 11), {
+  const pairs = await interleave(context.amount(101, 21), {
     ours: () => totalTime(context, ours, body.bytes),
     reference: () => totalTime(context, theirs, body.bytes),
   })
