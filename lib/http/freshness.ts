@@ -3,9 +3,10 @@ import type { SourceRecord } from '../sync-run.ts'
 
 /** When the data was last known to be what the upstream has. */
 export function checkedAt(pointer: Pointer, record: SourceRecord | undefined): number {
-  // A snapshot that came back is as old as when it was read: what was checked since was another.
-  if (pointer.isRolledBack) return pointer.checkedAt
-  return Math.max(pointer.publishedAt, record?.checkedAt ?? 0)
+  const checked = record?.checkedAt ?? 0
+  // A snapshot that came back is as old as when it was read: what was checked before it did was another.
+  const since = pointer.isRolledBack ? pointer.checkedAt : pointer.publishedAt
+  return checked > pointer.publishedAt ? checked : since
 }
 
 /** Whether the newest run ended without data, so that what is served is older than it should be. */

@@ -135,6 +135,7 @@ export function settlePublished(
 /** Writes down that the pointer went back: nothing that was waiting may bring the bad data forward again. */
 export function markRolledBack(table: RunTable, source: string, pointer: Pointer, at: number): void {
   table.setPublished(source, pointer.watermark)
+  table.setUnseen(source, pointer.checkedAt)
   table.setSequence(Math.max(table.sequence(), decodeWatermark(pointer.watermark) ?? 0))
   for (const run of table.waiting(source)) table.end(run.id, 'cancelled', { at })
   table.setState(source, { state: 'PAUSED', reason: 'rolled_back' })

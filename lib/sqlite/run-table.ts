@@ -64,6 +64,7 @@ export class RunTable {
       source: db.prepare<[string], SourceRow>(`SELECT * FROM sources WHERE source = ?`),
       setState: db.prepare(`UPDATE sources SET state = ?, reason = ? WHERE source = ?`),
       setChecked: db.prepare(`UPDATE sources SET checked_at = ?, seen = ? WHERE source = ?`),
+      setUnseen: db.prepare(`UPDATE sources SET checked_at = ?, seen = NULL WHERE source = ?`),
       setSeenShape: db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('shape of ' || ?, ?)`),
       seenShape: db.prepare<[string], string>(`SELECT value FROM meta WHERE name = 'shape of ' || ?`).pluck(),
       setTold: db.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('told of ' || ?, ?)`),
@@ -130,6 +131,11 @@ export class RunTable {
   setChecked(source: string, checkedAt: number, { identity, shape }: { identity: string; shape: string }): void {
     this.#sql.setChecked.run(checkedAt, identity, source)
     this.#sql.setSeenShape.run(source, shape)
+  }
+
+  /** What is published now was read at this time, and has not been compared with the upstream since. */
+  setUnseen(source: string, checkedAt: number): void {
+    this.#sql.setUnseen.run(checkedAt, source)
   }
 
   /** How the source was configured when `seen` was written. */

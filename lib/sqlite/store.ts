@@ -39,8 +39,7 @@ export class SqliteStore implements Store {
 
   published(source: string): Published | undefined {
     const active = readActive(this.#folder(source))
-    if (active === undefined || active.pointer.isRolledBack || !this.#isReadAlike(source, active.pointer))
-      return undefined
+    if (active === undefined || this.#isUncertain(source, active.pointer)) return undefined
     const { pointer } = active
     const db = openSnapshot(active.path)
     try {
@@ -65,10 +64,19 @@ export class SqliteStore implements Store {
 
   seenIdentity(source: string): string | undefined {
     const active = readActive(this.#folder(source))
-    if (active === undefined || active.pointer.isRolledBack) return undefined
-    if (!this.#isReadAlike(source, active.pointer)) return undefined
+    if (active === undefined || this.#isUncertain(source, active.pointer)) return undefined
     const { control, table } = this.#publisher
     return control.read(() => table.peekSource(source)?.seen ?? undefined)
+  }
+
+  /** Whether it takes a look at all that the upstream has to know how what is published differs from it. */
+  #isUncertain(source: string, pointer: Pointer): boolean {
+    if (!this.#isReadAlike(source, pointer)) return true
+    if (!pointer.isRolledBack) return false
+    const { control, table } = this.#publisher
+    const row = control.read(() => table.peekSource(source))
+    // A rollback forgets what was seen; one that was killed may not have got so far yet.
+    return row?.seen == null || row.published !== pointer.watermark
   }
 
   /** Read otherwise, it may be something else; but what was read so and found to be the same is the same. */

@@ -24,6 +24,8 @@ interface State {
   readonly tables: Tables
   /** By table and key. */
   readonly versions: ReadonlyMap<string, ReadonlyMap<string, Version>>
+  /** Where the pull ended that made it. */
+  readonly cursor: string | undefined
 }
 
 /** A data directory, and what plain JavaScript says it holds. */
@@ -157,6 +159,7 @@ class World implements Disposable {
     const back = this.#before as State
     this.#before = this.#now
     this.#now = back
+    this.#cursor = back.cursor
     this.upstream.isSamePlan = false
     this.#pointer = this.site.pointer()
     assert.equal(this.site.store.published('wares'), undefined)
@@ -180,19 +183,16 @@ class World implements Disposable {
     else {
       // What a rollback goes back to has no file where that was lost.
       this.#before = this.#now
-      this.#now = { tables, versions: versionsAfter(this.#now, tables, pointer, this.#times(pointer)) }
+      this.#now = { tables, versions: versionsAfter(this.#now, tables, pointer, this.#times(pointer)), cursor }
       this.#pointer = pointer
     }
     this.upstream.isSamePlan = false
     if (isChanged || cursor !== undefined) this.#cursor = cursor
     const published = this.site.store.published('wares')
-    if (pointer.isRolledBack) assert.equal(published, undefined)
-    else {
-      assert.equal(published?.cursor, this.#cursor)
-      const kept = [...tables.values()].filter(({ isKept }) => isKept).map(({ name }) => name)
-      assert.deepEqual(published?.kept.toSorted(), kept.toSorted())
-      assert.deepEqual(published?.plan.tables.map(({ name }) => name).toSorted(), [...tables.keys()].toSorted())
-    }
+    assert.equal(published?.cursor, this.#cursor)
+    const kept = [...tables.values()].filter(({ isKept }) => isKept).map(({ name }) => name)
+    assert.deepEqual(published?.kept.toSorted(), kept.toSorted())
+    assert.deepEqual(published?.plan.tables.map(({ name }) => name).toSorted(), [...tables.keys()].toSorted())
     this.#check()
   }
 

@@ -236,6 +236,26 @@ describe('a rollback', () => {
     assert.equal(site.store.seenIdentity('wares'), undefined, 'the upstream is not what is published')
   })
 
+  test('is over for the runs behind one that found the upstream to be what came back', async () => {
+    using site = new TestSite()
+    await site.sync(wares(OLD))
+    await site.sync(wares(NEW))
+    const { checkedAt } = await rollBack(site)
+    assert.equal(site.control.source('wares').checkedAt, checkedAt, 'when its rows were read')
+    const plan = wares(OLD)
+    assert.equal((await site.sync(plan, { trigger: 'start' })).result, 'unchanged')
+    assert.equal(site.pointer().isRolledBack, true)
+    assert.equal(site.control.source('wares').checkedAt, site.clock.now())
+    assert.equal(site.store.seenIdentity('wares'), plan.identity)
+    assert.deepEqual(
+      site.store.published('wares')?.plan.tables.map(({ name }) => name),
+      ['wares'],
+    )
+    await rollBack(site)
+    assert.equal(site.store.seenIdentity('wares'), undefined, 'another one came back since')
+    assert.equal(site.store.published('wares'), undefined)
+  })
+
   test('twice is where it began, and neither file is collected meanwhile', async () => {
     using site = new TestSite()
     await site.sync(wares(OLD))
