@@ -34,3 +34,17 @@ export interface ViewOrigin {
   readonly name: string
   readonly type: string
 }
+
+/** Fields without the choices of selects: these tell of values that somebody may not see in any row. */
+export function withoutChoices<Field extends { readonly options?: JsonValue }>(fields: readonly Field[]): Field[] {
+  return fields.map((field) => (field.options === undefined ? field : { ...field, options: emptied(field.options) }))
+}
+
+/** Those of what a computed field yields included. */
+function emptied(options: JsonValue): JsonValue {
+  if (typeof options !== 'object' || options === null) return options
+  if (Array.isArray(options)) return (options as readonly JsonValue[]).map(emptied)
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, name === 'choices' ? [] : emptied(value)]),
+  )
+}

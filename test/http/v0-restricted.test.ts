@@ -168,6 +168,34 @@ describe('a key that sees a part of a mirrored base', () => {
     assert.match(await get(`/v0/${BASE_ID}/Tasks/recAnn00000000001`), /NOT_FOUND/)
   }) // prettier-ignore
 
+  test('is told of no choice, for it may stand in rows that others see only', async (t) => {
+    const clock = new TestClock()
+    const keys = storedKeys(t, { clock })
+    const server = await serveBase(t, { ...keys.parts, site: { clock } })
+    const rules: Partial<KeySpec>[] = [
+      { rules: { 'crm.Tasks': { filter: 'Done=is.true', hidden: [] } } },
+      { rules: { 'crm.Tasks': { filter: null, hidden: ['Hours'] } } },
+      { limits: ['crm.Tasks'] },
+    ]
+    for (const rule of rules) {
+      const { headers } = await keys.make(rule)
+      const get = async (path: string) => String((await ask(server.port, path, { headers })).body)
+      const { tables } = JSON.parse(await get(`/v0/meta/bases/${BASE_ID}/tables`)) as { tables: { fields: { name: string; options?: object }[] }[] }
+      const optionsOf = (name: string) => tables[0]?.fields.find((field) => field.name === name)?.options
+      assert.deepEqual(optionsOf('Status'), { choices: [] })
+      assert.deepEqual(optionsOf('Stages'), { isValid: true, result: { type: 'singleSelect', options: { choices: [] } } })
+      for (const path of ['/api/types', '/api/types?format=json', '/api/mappings', '/openapi.json']) {
+        const text = await get(path)
+        assert.match(text, /Status/, path)
+        assert.doesNotMatch(text, /Todo|Later/, path)
+      }
+    }
+    const whole = await keys.make({ limits: ['crm'] })
+    for (const path of [`/v0/meta/bases/${BASE_ID}/tables`, '/api/types']) {
+      assert.match(String((await ask(server.port, path, { headers: whole.headers })).body), /Todo[^]*Later/, path)
+    }
+  }) // prettier-ignore
+
   test('whose primary field is hidden has another, and none where its key is', async (t) => {
     const clock = new TestClock()
     const keys = storedKeys(t, { clock })

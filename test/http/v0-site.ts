@@ -43,6 +43,12 @@ const TASK_FIELDS: readonly Field[] = [
     column: 'real',
     options: { formula: `1 / {${idOf('Hours')}}`, referencedFieldIds: [idOf('Hours')], result: { type: 'number' } },
   },
+  {
+    name: 'Stages',
+    type: 'multipleLookupValues',
+    column: 'json',
+    options: { isValid: true, result: { type: 'singleSelect', options: { choices: [{ id: 'sel2', name: 'Later' }] } } },
+  },
   { name: 'Seen', type: 'lastModifiedTime', column: 'text', options: { result: { type: 'dateTime' } } },
 ]
 

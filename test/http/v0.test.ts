@@ -360,7 +360,7 @@ describe('a mirrored base', () => {
     assert.equal(tasks?.primaryFieldId, idOf('Name'))
     assert.deepEqual(
       tasks.fields.map(({ name }) => name),
-      ['Name', 'Status', 'Tags', 'Due', 'Done', 'Hours', 'Owner', 'People', 'Files', 'Rate', 'Seen'],
+      ['Name', 'Status', 'Tags', 'Due', 'Done', 'Hours', 'Owner', 'People', 'Files', 'Rate', 'Stages', 'Seen'],
     )
     assert.deepEqual(tasks.fields[9]?.options, {
       formula: `1 / {${idOf('Hours')}}`,

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
-import type { Principal } from '../../access.ts'
+import { seesWhole, type Principal } from '../../access.ts'
 import { typedColumns, typeText } from '../../type-text.ts'
 import type { Context } from '../context.ts'
 import type { Column } from '../../column.ts'
-import type { FieldOrigin, TableOrigin } from '../../origin.ts'
+import { withoutChoices, type FieldOrigin, type TableOrigin } from '../../origin.ts'
 import { matchesTag } from '../negotiate.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { normalizedName, resolveTable, tableNotFound, visibleTables, type Target } from '../target.ts'
@@ -14,7 +14,7 @@ export function schemaRoutes(context: Context): Route[] {
   const shownTables = (principal: Principal) =>
     visibleTables(context, principal)
       .flatMap((target) => shownSchema(target, principal) ?? [])
-      .map(withOrigin)
+      .map((target) => withOrigin(target, principal))
   return [
     defineRoute({
       method: 'GET',
@@ -70,7 +70,7 @@ export function schemaRoutes(context: Context): Route[] {
         const id = params.id!
         const target = shownSchema(resolveTable(context, principal, id), principal)
         if (!target) throw tableNotFound(id, shownTables(principal))
-        exchange.json(200, { backend: 'sqlite', ...mappingOf(withOrigin(target)) })
+        exchange.json(200, { backend: 'sqlite', ...mappingOf(withOrigin(target, principal)) })
       },
     }),
   ]
@@ -78,8 +78,10 @@ export function schemaRoutes(context: Context): Route[] {
 
 type OriginTarget = Target & { readonly origin: TableOrigin | undefined }
 
-function withOrigin<Shown extends Target>(target: Shown): Shown & OriginTarget {
-  return { ...target, origin: target.mounted.origin(target.table.name) }
+function withOrigin<Shown extends Target>(target: Shown, principal: Principal): Shown & OriginTarget {
+  const origin = target.mounted.origin(target.table.name)
+  if (origin === undefined || seesWhole(principal, target.source)) return { ...target, origin }
+  return { ...target, origin: { ...origin, fields: withoutChoices(origin.fields) } }
 }
 
 /** Where the upstream has no ids, names are the ids. */
