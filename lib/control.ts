@@ -52,6 +52,17 @@ export interface Control {
  * The record of one run, kept by whoever works on it. Everything is refused with `lease_lost` once the lease went to
  * another. Calls may wait for other writers: not for a serving thread.
  */
+/** A look at the upstream. */
+export interface Seen {
+  readonly identity: string
+  /** How it was read. */
+  readonly shape: string
+  /** Epoch milliseconds. */
+  readonly checkedAt: number
+  /** Where the pull ended, if there was one. */
+  readonly cursor?: Cursor | undefined
+}
+
 export interface RunRecord {
   readonly run: Run
   readonly lease: Lease
@@ -61,15 +72,10 @@ export interface RunRecord {
   /** What is known of the upstream now. */
   told(told: Told): void
   progress(progress: Progress): void
-  /** Ends the run without a new snapshot: the upstream, read as `shape` names it, is what is published. */
-  unchanged(options: {
-    identity: string
-    shape: string
-    checkedAt: number
-    timings: Timings
-    /** Where the pull ended that found it so. */
-    cursor?: Cursor | undefined
-  }): void
+  /** When the rows were read that a run with `republish` brings. Epoch milliseconds. */
+  refusedRowsReadAt(): number
+  /** Ends the run without a new snapshot. `seen`: what was seen of the upstream is what is published. */
+  unchanged(options: { timings: Timings; seen: Seen | null }): void
   failed(failure: Failure, timings: Timings): void
   /** Ends the run because the guard refused what it pulled. */
   rejected(failure: Failure, timings: Timings): void

@@ -18,7 +18,7 @@ export interface TableInfo {
   readonly digest: string
   /** Byte length of the full answer as JSON, without content coding. 0 until it is rendered. */
   readonly bodyBytes: number
-  /** No row has more characters as JSON. Not there in snapshots that are older than this. */
+  /** No row has more bytes as JSON. Not there in snapshots that are older than this. */
   readonly largestRow?: number
   /** Columns that are indexed together, in order, beside the key. */
   readonly indexes: readonly (readonly string[])[]

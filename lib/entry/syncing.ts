@@ -158,7 +158,6 @@ export async function openSyncing(
     if (source.watch === undefined || draining.signal.aborted) return
     addTrigger(source.watch(() => void ask(id, 'change')))
     // What changed while nobody watched.
-    const seen = control.seenIdentity(id)
     const plan = await source
       .plan({
         signal: AbortSignal.any([draining.signal, AbortSignal.timeout(10_000)]),
@@ -168,7 +167,8 @@ export async function openSyncing(
         refusedAt: null,
       })
       .catch(() => undefined)
-    if (seen !== null && plan !== undefined && plan.identity !== seen) await ask(id, 'change')
+    const isThere = publisher.folders.get(id)?.readPointer() !== undefined
+    if (isThere && plan !== undefined && plan.identity !== control.seenIdentity(id)) await ask(id, 'change')
   }
 
   return {

@@ -12,6 +12,8 @@ const SMALL_BYTES = 128 * 1024
 /** One buffer is being filled while the other is being sent. */
 interface Pair extends Disposable {
   readonly buffers: readonly [Buffer, Buffer]
+  /** Nobody reads from them or writes to them any more. */
+  isFree: boolean
 }
 
 let largePairs = 0
@@ -42,6 +44,7 @@ export async function* filePieces(handle: FileHandle, from: number, size: number
       if (sent < size) ahead = fill(next, sent)
       yield buffer.subarray(0, bytesRead)
     }
+    pair.isFree = true
   } finally {
     // Where the reader has left, one may still be being filled.
     await ahead.catch(() => undefined)
@@ -51,15 +54,17 @@ export async function* filePieces(handle: FileHandle, from: number, size: number
 function takePair(size: number): Pair {
   if (size <= SMALL_BYTES || largePairs >= MAX_LARGE_PAIRS) {
     const length = Math.min(size, SMALL_BYTES)
-    return { buffers: [newBuffer(length), newBuffer(length)], [Symbol.dispose]: () => undefined }
+    return { buffers: [newBuffer(length), newBuffer(length)], isFree: false, [Symbol.dispose]: () => undefined }
   }
-  largePairs++
   const buffers = [spare.pop() ?? newBuffer(LARGE_BYTES), spare.pop() ?? newBuffer(LARGE_BYTES)] as const
+  largePairs++
   return {
     buffers,
-    [Symbol.dispose]: () => {
+    isFree: false,
+    [Symbol.dispose]() {
       largePairs--
-      for (const buffer of buffers) if (spare.length < MAX_SPARE) spare.push(buffer)
+      // Where the reader has left, one of them may still be on its way out.
+      if (this.isFree) spare.push(...buffers.slice(0, MAX_SPARE - spare.length))
     },
   }
 }

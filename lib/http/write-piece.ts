@@ -22,8 +22,22 @@ export function writePiece(target: Writable | ServerResponse, piece: Buffer | st
  * the reader takes them.
  */
 export function endWith(response: ServerResponse, bytes: Buffer): void {
-  if (bytes.length <= CALL_BYTES) return void response.end(bytes)
-  response.write(bytes.subarray(0, CALL_BYTES), (error) => {
-    if (!error) endWith(response, bytes.subarray(CALL_BYTES))
-  })
+  const { socket } = response
+  let rest = bytes
+  const handRest = () => {
+    if (!response.writableEnded) response.end(rest)
+  }
+  const handPiece = (error?: Error | null) => {
+    if (error || response.writableEnded) return
+    if (rest.length <= CALL_BYTES) return handRest()
+    const piece = rest.subarray(0, CALL_BYTES)
+    rest = rest.subarray(CALL_BYTES)
+    response.write(piece, handPiece)
+  }
+  if (bytes.length > CALL_BYTES && socket) {
+    // A client may end its side once it has asked. Node then ends ours behind what was handed over: so all of it is.
+    socket.prependListener('end', handRest)
+    response.once('close', () => socket.off('end', handRest))
+  }
+  handPiece()
 }

@@ -10,7 +10,7 @@ export interface DigestedRows {
   readonly digest: string
   /** How many more bytes of JSON they are than those of the active snapshot. */
   readonly addedBytes: number
-  /** Characters of JSON of the largest that was put. */
+  /** Bytes of JSON of the largest that was put. */
   readonly largestPut: number
 }
 
@@ -42,8 +42,9 @@ export function digestChanges(
   for (const row of db.prepare<[], unknown[]>(added).raw().iterate()) {
     const json = toJson(row)
     digest.add(json)
-    addedBytes += Buffer.byteLength(json)
-    largestPut = Math.max(largestPut, json.length)
+    const bytes = Buffer.byteLength(json)
+    addedBytes += bytes
+    largestPut = Math.max(largestPut, bytes)
     rows++
   }
   for (const sql of [replaced, deleted]) {

@@ -34,7 +34,8 @@ export class TextReader implements RowsReader {
     this.#origin = origin
     this.#query = query
     this.#rowSql = rowSql
-    const rows = Math.min(MAX_ROWS_AT_ONCE, USUAL_AT_ONCE / usual, MOST_AT_ONCE / most)
+    const mostAtOnce = Math.min(MOST_AT_ONCE, origin.maxBytes)
+    const rows = Math.min(MAX_ROWS_AT_ONCE, USUAL_AT_ONCE / usual, mostAtOnce / most)
     this.#rowsAtOnce = Math.max(1, Math.floor(rows))
   }
 

@@ -159,7 +159,7 @@ function writeRows(
       }
       const json = toJson(cells)
       digest.add(json)
-      largestRow = Math.max(largestRow, json.length)
+      largestRow = Math.max(largestRow, Buffer.byteLength(json))
       text += separator + json
       separator = ','
       if (text.length >= CHUNK) {

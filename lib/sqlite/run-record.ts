@@ -1,4 +1,4 @@
-import type { Claim, Lease, RunRecord, Timings } from '../control.ts'
+import type { Claim, Lease, RunRecord, Seen, Timings } from '../control.ts'
 import { Failure } from '../errors.ts'
 import type { Pointer } from '../snapshot.ts'
 import { advance, type Progress, type Run, type RunEvent, type Told } from '../sync-run.ts'
@@ -50,13 +50,15 @@ export class SqliteRunRecord implements RunRecord {
     this.#write(() => this.#table.progress(this.run.id, progress, isFurther))
   }
 
-  unchanged(options: Parameters<RunRecord['unchanged']>[0]): void {
+  refusedRowsReadAt(): number {
+    const { republish } = this.run
+    return (republish && this.#control.read(() => this.#table.row(republish)?.started_at)) || this.#now()
+  }
+
+  unchanged({ timings, seen }: Parameters<RunRecord['unchanged']>[0]): void {
     this.#write(() => {
-      this.#table.end(this.run.id, 'completed', { at: this.#now(), result: 'unchanged', timings: options.timings })
-      this.#table.setChecked(this.run.source, options.checkedAt, options)
-      const active = pointerOf(this.#folders, this.run.source)
-      if (options.cursor !== undefined && active !== undefined)
-        this.#table.setPosition(this.run.source, active.snapshot, options.cursor)
+      this.#table.end(this.run.id, 'completed', { at: this.#now(), result: 'unchanged', timings })
+      if (seen !== null) this.#saw(seen)
       this.#advance({ kind: 'finished' })
     })
   }
@@ -105,6 +107,13 @@ export class SqliteRunRecord implements RunRecord {
       assertHeld(this.#table, this.lease)
       work()
     })
+  }
+
+  #saw(seen: Seen): void {
+    this.#table.setChecked(this.run.source, seen.checkedAt, seen)
+    const active = pointerOf(this.#folders, this.run.source)
+    if (seen.cursor === undefined || active === undefined) return
+    this.#table.setPosition(this.run.source, active.snapshot, seen.cursor)
   }
 
   #now(): number {

@@ -75,8 +75,8 @@ export class SqliteStore implements Store {
     if (!pointer.isRolledBack) return false
     const { control, table } = this.#publisher
     const row = control.read(() => table.peekSource(source))
-    // A rollback forgets what was seen; one that was killed may not have got so far yet.
-    return row?.seen == null || row.published !== pointer.watermark
+    // A rollback forgets what was seen; one that was killed, or is older than this, did not.
+    return row?.seen == null || row.published !== pointer.watermark || (row.checked_at ?? 0) <= pointer.publishedAt
   }
 
   /** Read otherwise, it may be something else; but what was read so and found to be the same is the same. */

@@ -91,9 +91,10 @@ async function sleepBeforeRetry({ clock, signal }: RunParts, attempt: number): P
 async function build(parts: RunParts, run: RunClock, plan: Plan | undefined): Promise<RunStatus> {
   const { source, store, record, clock, signal } = parts
   const { lease } = record
-  const checkedAt = clock.now()
+  const checkedAt = plan === undefined ? record.refusedRowsReadAt() : clock.now()
   if (plan !== undefined && plan.identity === store.seenIdentity(source.id)) {
-    record.unchanged({ identity: plan.identity, shape: store.shape(source.id), checkedAt, timings: run.timings })
+    const seen = { identity: plan.identity, shape: store.shape(source.id), checkedAt }
+    record.unchanged({ timings: run.timings, seen })
     store.collect(lease)
     return 'completed'
   }
@@ -115,7 +116,9 @@ async function build(parts: RunParts, run: RunClock, plan: Plan | undefined): Pr
     if (!isChanged()) {
       const { cursor, shape } = stage
       stage.discard()
-      record.unchanged({ identity: stage.plan.identity, shape, checkedAt, cursor, timings: run.timings })
+      // To publish what was refused takes no look at the upstream.
+      const seen = plan === undefined ? null : { identity: plan.identity, shape, checkedAt, cursor }
+      record.unchanged({ timings: run.timings, seen })
       return 'completed'
     }
     run.enter('rendering')

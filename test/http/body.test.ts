@@ -168,6 +168,21 @@ for (const [where, settings, isWarm] of [
       await untilFree(served)
     })
 
+    if (isWarm) {
+      test('reaches a client whole that has ended its side', async (t) => {
+        const served = await serveLarge(t, settings, { isWarm })
+        for (const version of ['1.0', '1.1']) {
+          const socket = connect({ port: served.port, host: '127.0.0.1', allowHalfOpen: true })
+          socket.end(REQUEST.replace('HTTP/1.1', `HTTP/${version}`))
+          await sleep(50)
+          assert.equal(hash('sha256', await readOn(socket)), hash('sha256', served.body), version)
+          socket.destroy()
+        }
+        await untilFree(served)
+        assert.deepEqual(served.errors, [])
+      })
+    }
+
     if (!isWarm) {
       test('is answered from the rows when its file is gone', async (t) => {
         const served = await serveLarge(t, settings)

@@ -78,7 +78,9 @@ describe('the pieces of a file', () => {
       const buffers = new Set<unknown>(large.map(({ first }) => first))
       assert.equal(buffers.size, MAX_LARGE_READERS, 'nobody reads into the buffer of another')
       for (const buffer of buffers) seen.add(buffer)
-      for (const { reader } of large) await reader.return()
+      // Those of a reader that leaves early are let go: something may still be under way to it.
+      for (const { reader } of large.slice(2)) await reader.return()
+      for (const { reader } of large.slice(0, 2)) await all(reader)
     }
     assert.ok(seen.size < rounds * MAX_LARGE_READERS, 'some are kept')
   })

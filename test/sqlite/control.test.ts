@@ -166,7 +166,7 @@ describe('a lease', () => {
     const late: (() => void)[] = [
       () => record.planned(),
       () => record.progress(progressOf(1)),
-      () => record.unchanged({ identity: 'x', shape: 'y', checkedAt: 1, timings: {} }),
+      () => record.unchanged({ timings: {}, seen: { identity: 'x', shape: 'y', checkedAt: 1 } }),
       () => record.failed(new Failure('internal', 'x'), {}),
       () => record.rejected(new Failure('snapshot_rejected', 'x'), {}),
       () => record.paused('stopped', {}),

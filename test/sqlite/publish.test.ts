@@ -256,6 +256,40 @@ describe('a rollback', () => {
     assert.equal(site.store.published('wares'), undefined)
   })
 
+  test('is not over by publishing again what was refused, which looks at nothing upstream', async () => {
+    using site = new TestSite()
+    const republish = async (run: string) => {
+      await site.control.request('wares', 'start', run)
+      const claim = await site.control.claim('wares', 'operator', TTL_MS)
+      return await site.work(claim!, { identity: 'not read', tables: [] })
+    }
+    await site.sync(wares(NEW))
+    const refused = await site.sync(wares([NEW[0]!]), { limits: { maxLostShare: 0.1, freezeColumns: true } })
+    assert.equal(refused.status, 'rejected')
+    site.clock.move(60_000)
+    assert.equal((await republish(refused.id)).result, 'published')
+    assert.equal(site.pointer().checkedAt, refused.startedAt, 'when its rows were read')
+    await site.sync(wares(NEW))
+    const { checkedAt } = await rollBack(site)
+    site.clock.move(3_600_000)
+    assert.equal((await republish(refused.id)).result, 'unchanged')
+    assert.equal(site.control.source('wares').checkedAt, checkedAt)
+    assert.equal(site.store.seenIdentity('wares'), undefined)
+  })
+
+  test('by a version that did not forget what was seen is not over either', async () => {
+    using site = new TestSite()
+    await site.sync(wares(OLD))
+    await site.sync(wares(NEW))
+    await rollBack(site)
+    const { checked_at: before } = site.publisher.table.peekSource('wares')!
+    const shape = site.store.shape('wares')
+    site.publisher.table.setChecked('wares', before!, { identity: wares(NEW).identity, shape })
+    assert.equal(site.store.seenIdentity('wares'), undefined)
+    assert.equal((await site.sync(wares(NEW), { trigger: 'start' })).result, 'published')
+    assert.deepEqual(site.published('wares'), NEW)
+  })
+
   test('twice is where it began, and neither file is collected meanwhile', async () => {
     using site = new TestSite()
     await site.sync(wares(OLD))

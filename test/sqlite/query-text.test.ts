@@ -215,7 +215,7 @@ describe('a page as text', () => {
   })
 
   test('is written a few rows at a time where one of them may be large, however small most are', async () => {
-    const uneven = Array.from({ length: 3000 }, (_, index) => [index, 'x'.repeat(index % 100 === 99 ? 1_000_000 : 1)])
+    const uneven = Array.from({ length: 3000 }, (_, index) => [index, '漢'.repeat(index % 100 === 99 ? 333_333 : 1)])
     using site = await QuerySite.publish({ columns, key: ['n'], rows: uneven })
     const db = openSnapshot(site.site.folder().file(site.site.pointer().file))
     try {
@@ -232,7 +232,7 @@ describe('a page as text', () => {
       }) as typeof db.prepare
       const engine = new QueryEngine(db, site.site.pointer().tables)
       const query = resolveQuery({ ...EVERYTHING, text, limit: 64, offset: 40 }, site.table, undefined)
-      const page = engine.answer(query, { maxBytes: 1e7, isBounded: true })!
+      const page = engine.answer(query, { maxBytes: 1e8, isBounded: true })!
       assert.deepEqual(written, [16, 16, 16, 16])
       const shown = JSON.parse(`[${Buffer.from(page.text!).toString()}]`) as { n: number; t: string }[]
       assert.deepEqual(

@@ -55,7 +55,7 @@ describe('a full answer', () => {
       })
       assert.deepEqual(data, sampleRows(count))
       assert.equal(digestOf(data), info?.digest)
-      assert.equal(info?.largestRow, Math.max(0, ...data.map((row) => JSON.stringify(row).length)))
+      assert.equal(info?.largestRow, Math.max(0, ...data.map((row) => Buffer.byteLength(JSON.stringify(row)))))
       assert.deepEqual([info?.rows, info?.bodyBytes], [count, found.identity?.length])
     })
   }

@@ -85,7 +85,7 @@ class Bench implements AsyncDisposable {
   /** The thread does its work for real, and ends. */
   async work(thread: FakeThread): Promise<void> {
     const record = this.site.control.record(thread.claim)
-    record.unchanged({ identity: 'i', shape: 'shape', checkedAt: 1, timings: {} })
+    record.unchanged({ timings: {}, seen: { identity: 'i', shape: 'shape', checkedAt: 1 } })
     thread.finish()
     await until(() => this.kinds.filter((kind) => kind === 'ended').length > 0, { what: 'the end' })
   }
@@ -323,7 +323,7 @@ describe('a runner', () => {
           : (threads.at(-1) as FakeThread)
       bench.site.control
         .record(thread.claim)
-        .unchanged({ identity: String(round), shape: 'shape', checkedAt: 1, timings: {} })
+        .unchanged({ timings: {}, seen: { identity: String(round), shape: 'shape', checkedAt: 1 } })
       thread.finish()
       await until(() => isFree(bench), { what: 'the lease to be given back' })
     }
