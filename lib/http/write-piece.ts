@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 
-/** While the system takes bytes in one call it looks at nothing that comes back, so that a larger one stalls itself. */
+/** Most that is handed to the system in one call: as one call, a large body arrives later (ADR 18). */
 const CALL_BYTES = 1024 * 1024
 
 /** Resolves when a piece was handed over and its memory is free again; false: the reader has gone. */
