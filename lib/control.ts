@@ -48,10 +48,6 @@ export interface Control {
   claimSlot(source: string, slot: number): Promise<boolean>
 }
 
-/**
- * The record of one run, kept by whoever works on it. Everything is refused with `lease_lost` once the lease went to
- * another. Calls may wait for other writers: not for a serving thread.
- */
 /** A look at the upstream. */
 export interface Seen {
   readonly identity: string
@@ -63,6 +59,10 @@ export interface Seen {
   readonly cursor?: Cursor | undefined
 }
 
+/**
+ * The record of one run, kept by whoever works on it. Everything is refused with `lease_lost` once the lease went to
+ * another. Calls may wait for other writers: not for a serving thread.
+ */
 export interface RunRecord {
   readonly run: Run
   readonly lease: Lease

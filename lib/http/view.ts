@@ -1,5 +1,7 @@
 import { hiddenColumns, hidesKey, ruleOf, seesWhole, type Principal } from '../access.ts'
+import type { JsonValue } from '../column.ts'
 import { Failure } from '../errors.ts'
+import { withoutChoices } from '../origin.ts'
 import type { Snapshots } from '../snapshot.ts'
 import { selectColumns, type Selection } from './fetch-data-query.ts'
 import type { RowView } from './row-text.ts'
@@ -53,6 +55,15 @@ export function shownSchema<Shown extends Target>(target: Shown, principal: Prin
   if (hidden.length === 0) return target
   if (hidesKey(rule, table)) return undefined
   return { ...target, table: { ...table, columns: table.columns.filter(({ name }) => !hidden.includes(name)) } }
+}
+
+/** Fields as somebody sees them: choices tell of values in all rows, also of other tables by lookups. */
+export function shownFields<Field extends { readonly options?: JsonValue }>(
+  fields: readonly Field[],
+  source: string,
+  principal: Principal,
+): readonly Field[] {
+  return seesWhole(principal, source) ? fields : withoutChoices(fields)
 }
 
 /** A selection, cut to the rows there are. */

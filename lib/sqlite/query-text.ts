@@ -6,8 +6,9 @@ import { POSITION } from './snapshot-schema.ts'
 
 /** Most rows that are written in one go: rows may be much larger than most are. */
 const MAX_ROWS_AT_ONCE = 64
-/** Bytes that are written in one go, if rows are as large as most are; and if they are as large as any. */
+/** Bytes that are written in one go, by the average row. */
 const USUAL_AT_ONCE = 1024 * 1024
+/** Bytes that are never exceeded, by the largest row, unless it alone is larger. */
 const MOST_AT_ONCE = 16 * 1024 * 1024
 const NOTHING = new Uint8Array()
 

@@ -19,6 +19,13 @@ async function untilRows(site: Site, rows: number): Promise<void> {
   await until(() => site.pointer()?.tables[0]?.rows === rows, { what: `${rows} rows` })
 }
 
+/** Replaces the file while nothing runs, and starts a server. */
+async function restartedWith(site: Site, server: Server, rows: number): Promise<Server> {
+  await stop(server)
+  site.write(sampleRows(rows))
+  return await site.server()
+}
+
 async function stop(server: Server): Promise<void> {
   server.kill('SIGTERM')
   await server.ended
@@ -29,9 +36,7 @@ describe('a file that is replaced after a rollback, while no process runs', () =
     await using site = new Site()
     const server = await rolledBack(site)
     assert.equal((await server.post('/api/sources/wares/reset')).status, 200)
-    await stop(server)
-    site.write(sampleRows(7))
-    await site.server()
+    await restartedWith(site, server, 7)
     await untilRows(site, 7)
   })
 
@@ -47,17 +52,13 @@ describe('a file that is replaced after a rollback, while no process runs', () =
       },
       { what: 'the failure' },
     )
-    await stop(server)
-    site.write(sampleRows(7))
-    await site.server()
+    await restartedWith(site, server, 7)
     await untilRows(site, 7)
   })
 
   test('is left alone while the source is paused', async () => {
     await using site = new Site()
-    await stop(await rolledBack(site))
-    site.write(sampleRows(7))
-    const server = await site.server()
+    const server = await restartedWith(site, await rolledBack(site), 7)
     await until(async () => (await server.get('/ready')).ok, { what: 'the server' })
     assert.equal(site.pointer()?.tables[0]?.rows, 3)
     assert.equal((await server.post('/api/sources/wares/start')).status, 202)

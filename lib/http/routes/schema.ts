@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto'
-import { seesWhole, type Principal } from '../../access.ts'
+import type { Principal } from '../../access.ts'
 import { typedColumns, typeText } from '../../type-text.ts'
 import type { Context } from '../context.ts'
 import type { Column } from '../../column.ts'
-import { withoutChoices, type FieldOrigin, type TableOrigin } from '../../origin.ts'
+import type { FieldOrigin, TableOrigin } from '../../origin.ts'
 import { matchesTag } from '../negotiate.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { normalizedName, resolveTable, tableNotFound, visibleTables, type Target } from '../target.ts'
-import { shownSchema } from '../view.ts'
+import { shownFields, shownSchema } from '../view.ts'
 
 /** What there is, for programs: types for the rows of every table, and which name belongs to which id. */
 export function schemaRoutes(context: Context): Route[] {
@@ -80,8 +80,7 @@ type OriginTarget = Target & { readonly origin: TableOrigin | undefined }
 
 function withOrigin<Shown extends Target>(target: Shown, principal: Principal): Shown & OriginTarget {
   const origin = target.mounted.origin(target.table.name)
-  if (origin === undefined || seesWhole(principal, target.source)) return { ...target, origin }
-  return { ...target, origin: { ...origin, fields: withoutChoices(origin.fields) } }
+  return { ...target, origin: origin && { ...origin, fields: shownFields(origin.fields, target.source, principal) } }
 }
 
 /** Where the upstream has no ids, names are the ids. */

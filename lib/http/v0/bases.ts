@@ -1,10 +1,10 @@
-import { hiddenColumns, hidesKey, ruleOf, seesTable, seesWhole, type Principal } from '../../access.ts'
+import { hiddenColumns, hidesKey, ruleOf, seesTable, type Principal } from '../../access.ts'
 import type { Column } from '../../column.ts'
 import { Failure } from '../../errors.ts'
-import { withoutChoices } from '../../origin.ts'
 import type { MountedSnapshot } from '../../snapshot.ts'
 import type { Context } from '../context.ts'
 import { noSnapshot, visibleSources, type Target } from '../target.ts'
+import { shownFields } from '../view.ts'
 import { baseTables, withoutColumns, type BaseTable } from './base-schema.ts'
 import { madeId } from './ids.ts'
 
@@ -106,7 +106,7 @@ export class Bases {
       const rule = ruleOf(principal, source, info.name)
       if (!seesTable(principal, source, info.name) || hidesKey(rule, info)) return []
       const narrowed = withoutColumns(schema, hiddenColumns(rule, info))
-      const seen = seesWhole(principal, source) ? narrowed : { ...narrowed, fields: withoutChoices(narrowed.fields) }
+      const seen = { ...narrowed, fields: shownFields(narrowed.fields, source, principal) }
       const columns = [...seen.fields.map(({ column }) => column), ...(seen.errors === null ? [] : [seen.errors])]
       return [{ source, mounted, table: info, schema: seen, columns }]
     })
